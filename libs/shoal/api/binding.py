@@ -1,0 +1,105 @@
+"""A binding: the scheduler's statement about one template. Which policy owns it, where it runs, where it leaves, and why not elsewhere."""
+
+from __future__ import annotations
+
+from shoal.api.meta import Condition, Ref, Struct
+from shoal.api.policy import Failover, Placement, Suspension
+
+REPLACEMENT_READY = "ReplacementReady"
+OWNERS_GONE = "OwnersGone"
+
+
+class Claim(Struct, frozen=True, kw_only=True):
+    """The policy that owns a template (R1.5)."""
+
+    policy: Ref
+    uid: str
+    revision: int
+    """Content revision of the policy that the decision used."""
+
+
+class TargetCluster(Struct, frozen=True, kw_only=True):
+    name: str
+    replicas: int | None = None
+    """None: the kind is not divided; every selected cluster gets it as it is (R4.1)."""
+    epoch: int = 0
+    """The scheduler's view position in `STATE` when it assigned this cluster; an agent never acts for a lower one."""
+
+
+class Removal(Struct, frozen=True, kw_only=True):
+    """A cluster on its way out. It leaves the list when its member has reported the copy gone, or when the cluster is forgotten."""
+
+    reason: str
+    """PascalCase: PolicyChanged, ClusterLost, ClusterDeleted, ApplicationUnhealthy, TaintUntolerated, OwnersMoved, UserEvicted."""
+    author: str
+    """Who wanted it: `policy/<ns>/<name>`, `cluster/<name>`, `health-monitor`, or a user."""
+    change: str = ""
+    epoch: int = 0
+    """Of the assignment that ends here; the tombstone of the work carries it."""
+    since: str = ""
+    """RFC 3339."""
+    wait_for: str = ""
+    """Empty: at once. `ReplacementReady`: every target is healthy. `OwnersGone`: no owner of `requiredBy` has a copy there."""
+    owners: tuple[Ref, ...] = ()
+    """With `OwnersGone`: the workloads whose copy must leave this cluster first."""
+
+
+class BindingSnapshot(Struct, frozen=True, kw_only=True):
+    """One owner of an attached dependency, and where that owner needs it (R9.1)."""
+
+    owner: Ref
+    clusters: tuple[str, ...] = ()
+
+
+class Rejection(Struct, frozen=True, kw_only=True):
+    """Why one cluster was not chosen; the first reason found."""
+
+    reason: str
+    """PascalCase, such as TaintNotTolerated, AffinityMismatch, NoReplicas."""
+    detail: str = ""
+
+
+class Explanation(Struct, frozen=True, kw_only=True):
+    """Written with a decision, no content of it: what was considered, so that explain answers from the record."""
+
+    rejected: dict[str, Rejection] = {}
+    """By cluster."""
+    scores: dict[str, int] = {}
+    rounds: tuple[str, ...] = ()
+    """Sentences about how replicas were divided, in order."""
+    lost_policies: dict[str, str] = {}
+    """Policies that matched and did not win: name -> why."""
+    decided_at: str = ""
+    view_position: int = 0
+
+
+class Binding(Struct, frozen=True, kw_only=True):
+    """Body of a `state.binding` entry. Written by the scheduler; read by renderer, health-monitor and gateway."""
+
+    template_uid: str
+    template_revision: int
+    """Content revision of the template that this decision is for; the renderer renders exactly that one."""
+    claim: Claim | None = None
+    placement: Placement = Placement()
+    """As applied (E09)."""
+    replicas: int = 0
+    """Of the template; 0 for kinds without."""
+    clusters: tuple[TargetCluster, ...] = ()
+    """Sorted by name."""
+    removals: dict[str, Removal] = {}
+    """By cluster. A cluster in `clusters` is never here."""
+    required_by: tuple[BindingSnapshot, ...] = ()
+    """Owners whose clusters are part of `clusters` (R9.2); empty for what nobody depends on."""
+    propagate_deps: bool = False
+    conflict_resolution: str = "Abort"
+    preserve_resources_on_deletion: bool = False
+    suspension: Suspension | None = None
+    failover: Failover | None = None
+    affinity_name: str = ""
+    """The ordered group in use (R3.8)."""
+    conditions: tuple[Condition, ...] = ()
+    """`Scheduled` with Karmada's reasons (E06)."""
+    explanation: Explanation = Explanation()
+
+    def target(self, cluster: str) -> TargetCluster | None:
+        return next((target for target in self.clusters if target.name == cluster), None)

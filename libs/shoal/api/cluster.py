@@ -1,0 +1,81 @@
+"""A member cluster (`cluster.karmada.io/v1alpha1`): what users say of it (spec) and what is known of it (status)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from shoal.api.meta import Condition, ObjectMeta, Strict, Struct
+
+GROUP = "cluster.karmada.io"
+KIND = "Cluster"
+MEMBER_ID_ANNOTATION = "cluster.shoal.dev/member-id"
+"""On the Cluster object: the opaque id under which the member speaks on the bus. Written by the gateway at registration."""
+
+
+class Taint(Strict, frozen=True, kw_only=True):
+    key: str
+    value: str = ""
+    effect: str = "NoSchedule"
+    time_added: str | None = None
+
+
+class ClusterSpec(Strict, frozen=True, kw_only=True):
+    id: str = ""
+    """UID of the member's `kube-system` namespace (L03)."""
+    sync_mode: str = "Pull"
+    api_endpoint: str = ""
+    secret_ref: dict[str, str] | None = None
+    impersonator_secret_ref: dict[str, str] | None = None
+    insecure_skip_tls_verification: bool = msgspec.field(name="insecureSkipTLSVerification", default=False)
+    proxy_url: str = msgspec.field(name="proxyURL", default="")
+    proxy_header: dict[str, str] = {}
+    provider: str = ""
+    region: str = ""
+    zone: str = ""
+    zones: tuple[str, ...] = ()
+    taints: tuple[Taint, ...] = ()
+    resource_models: tuple[dict[str, Any], ...] = ()
+
+
+class APIResource(Struct, frozen=True, kw_only=True):
+    name: str
+    kind: str
+
+
+class APIEnablement(Struct, frozen=True, kw_only=True):
+    group_version: str
+    resources: tuple[APIResource, ...] = ()
+
+
+class NodeSummary(Struct, frozen=True, kw_only=True):
+    total_num: int = 0
+    ready_num: int = 0
+
+
+class ResourceSummary(Struct, frozen=True, kw_only=True):
+    """Quantities as Kubernetes writes them (`"3920m"`, `"7Gi"`), summed over the member's nodes (R4.16)."""
+
+    allocatable: dict[str, str] = {}
+    allocating: dict[str, str] = {}
+    allocated: dict[str, str] = {}
+    allocatable_modelings: tuple[dict[str, Any], ...] = ()
+
+
+class ClusterStatus(Struct, frozen=True, kw_only=True):
+    kubernetes_version: str = ""
+    api_enablements: tuple[APIEnablement, ...] = ()
+    conditions: tuple[Condition, ...] = ()
+    node_summary: NodeSummary | None = None
+    resource_summary: ResourceSummary | None = None
+
+
+class Cluster(Strict, frozen=True, kw_only=True):
+    """A07. Created by the gateway when an agent registers, or by the user before; status by health-monitor."""
+
+    api_version: str = "cluster.karmada.io/v1alpha1"
+    kind: str = "Cluster"
+    metadata: ObjectMeta = ObjectMeta()
+    spec: ClusterSpec = ClusterSpec()
+    status: ClusterStatus = ClusterStatus()
