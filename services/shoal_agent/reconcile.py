@@ -1,0 +1,145 @@
+"""One work -> the member's object, and a report of what came of it."""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from dataclasses import dataclass, field
+
+import structlog
+
+from shoal.api.clock import Clock
+from shoal.api.errors import DependencyMissing, MemberUnavailable, Retryable, RevisionConflict, Terminal
+from shoal.api.meta import Manifest, Ref
+from shoal.api.shoal import MANAGED_LABEL
+from shoal.api.work import Report, Work
+from shoal.bus.entries import Entry
+from shoal.domain import interpreting
+from shoal.domain.applying import Apply, Create, Delete, Nothing, Refuse, Release, Step, plan_apply
+from shoal.kube.client.member import Labelled, Member
+from shoal_agent.parked import Parked
+from shoal_agent.reports import Reports
+from shoal_agent.telling import Said, report_of
+from shoal_agent.watch import Watches
+from shoal_agent.works import Works
+
+log = structlog.get_logger()
+
+PARKED_RETRY_S = 10.0
+"""An object that waits for its namespace or kind is looked at again that often, if nothing woke it before."""
+DRIFT_WINDOW_S = 60.0
+
+
+class DriftContested(Retryable):
+    """Somebody else in the member keeps changing what we own; correcting it pauses for a while."""
+
+    reason = "DriftContested"
+
+
+@dataclass(frozen=True)
+class Reconciler:
+    member: Member
+    works: Works
+    reports: Reports
+    watches: Watches
+    parked: Parked
+    drift: DriftBudget
+    clock: Clock
+
+    async def reconcile(self, ref: Ref) -> int:
+        """Brings one object to what the hub wants; writes nothing when it is so already. Raises `Retryable` for the queue to back off."""
+        work = await self.works.get(ref)
+        if work is None:
+            return 0  # Purged after we confirmed that it is gone.
+        started = self.clock.monotonic()
+        try:
+            live = await self._live(ref, work)
+            step = await self._plan(work, live)
+            live = await self._carry_out(step, ref, work, live)
+        except DependencyMissing as error:
+            self._tell(ref, work, None, error, started)
+            self.parked.wait(ref)
+            return 0
+        except RevisionConflict:
+            raise  # Somebody was faster: look again.
+        except MemberUnavailable as error:
+            self._tell(ref, work, None, error, started)
+            raise
+        except Terminal as error:
+            self._tell(ref, work, None, error, started)
+            return 0
+        said = step if isinstance(step, Refuse) or (isinstance(step, Nothing) and step.reason) else None
+        self._tell(ref, work, live, said, started)
+        if not isinstance(step, Nothing | Refuse):
+            self.parked.wake()
+        return 0
+
+    async def _live(self, ref: Ref, work: Entry[Work]) -> Manifest | None:
+        if not work.deleted:
+            await self.watches.follow(ref)
+        return self.watches.take(ref) or await self.member.live(ref)
+
+    async def _plan(self, work: Entry[Work], live: Manifest | None) -> Step:
+        foreign: tuple[Ref, ...] = ()
+        if work.deleted and work.ref.kind == "Namespace" and live is not None:
+            foreign = tuple(await self.member.foreign_objects(work.ref.name, _is_ours))
+        wanted = work.body.manifest
+        retained = interpreting.retain(wanted, live) if live is not None and wanted else None
+        return plan_apply(work.body, live, work_deleted=work.deleted, foreign=foreign, retained=retained)
+
+    async def _carry_out(self, step: Step, ref: Ref, work: Entry[Work], live: Manifest | None) -> Manifest | None:
+        """The object after the step, None when there is none."""
+        if isinstance(step, Nothing | Refuse):
+            return live
+        if isinstance(step, Delete):
+            await self.member.delete(ref, uid=step.uid, resource_version=step.resource_version)
+            return await self.member.live(ref)
+        if isinstance(step, Release):
+            await self.member.api.patch_merge(ref, step.patch)
+            return None
+        assert isinstance(step, Create | Apply)
+        if isinstance(step, Apply) and step.drift:
+            self.drift.spend(ref, self.clock.monotonic())
+            log.info("drift corrected", ref=str(ref), fields=list(step.drift)[:5])
+        return await self.member.apply(step.body, force=isinstance(step, Apply))
+
+    def _tell(self, ref: Ref, work: Entry[Work], live: Manifest | None, said: Said, started: float) -> None:
+        report: Report = report_of(
+            work.body,
+            live,
+            revision=work.revision,
+            deleted=work.deleted,
+            said=said,
+            drifts=self.drift.spent(ref),
+            apply_ms=round((self.clock.monotonic() - started) * 1000, 1),
+            now=self.clock.now(),
+        )
+        self.reports.tell(ref, report, uid=work.uid, change=work.change)
+
+
+@dataclass(frozen=True)
+class DriftBudget:
+    """How often one object may be corrected per minute; more is a fight with somebody else's controller, which is reported instead."""
+
+    limit_per_minute: int
+    _spent: dict[Ref, deque[float]] = field(default_factory=lambda: defaultdict(deque))
+    _total: dict[Ref, int] = field(default_factory=lambda: defaultdict(int))
+
+    def spend(self, ref: Ref, now: float) -> None:
+        """Raises `DriftContested` above the limit."""
+        times = self._spent[ref]
+        while times and now - times[0] > DRIFT_WINDOW_S:
+            times.popleft()
+        if len(times) >= self.limit_per_minute:
+            raise DriftContested(
+                f"corrected {len(times)} times in a minute; another controller in the cluster changes the same fields",
+                retry_after_s=DRIFT_WINDOW_S,
+            )
+        times.append(now)
+        self._total[ref] += 1
+
+    def spent(self, ref: Ref) -> int:
+        return self._total.get(ref, 0)
+
+
+def _is_ours(item: Labelled) -> bool:
+    return item.labels.get(MANAGED_LABEL) == "true"

@@ -1,0 +1,80 @@
+"""One template's reports -> its status."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from shoal.api.binding import Binding
+from shoal.api.meta import Ref
+from shoal.api.status import LOST, TemplateStatus
+from shoal.bus.entries import Draft, Entries, Entry
+from shoal.bus.view import View
+from shoal.domain import interpreting
+from shoal.domain.aggregating import Evidence, template_status
+from shoal.domain.releasing import ending
+from shoal.messages.catalogue import BELIEF, BINDING, OBJECT, REPORTS, STATUS
+
+
+@dataclass(frozen=True)
+class Reconciler:
+    entries: Entries
+    state: View
+    reports: View
+
+    async def reconcile(self, ref: Ref) -> int:
+        """Writes the status of one template when it differs; returns the sequence written, 0 for none."""
+        previous, binding = self.state.get(STATUS, ref), self.state.get(BINDING, ref)
+        if binding is None:
+            return await self._end(ref, previous)
+        template = self.state.get(OBJECT, ref)
+        beliefs = {entry.ref.name: entry.body for entry in self.state.entries(BELIEF) if not entry.deleted}
+        evidence = {}
+        for cluster, belief in beliefs.items():
+            report = self.reports.get(REPORTS, ref, belief.member)
+            # A report that the copy is gone is a tombstone, and evidence as any other.
+            evidence[cluster] = Evidence(
+                member=belief.member, report=report.body if report else None, change=report.change if report else ""
+            )
+        status = template_status(
+            template.body if template is not None and not template.deleted and template.uid == binding.uid else None,
+            ending(binding.body) if binding.deleted else binding.body,
+            evidence,
+            merge=interpreting.aggregate,
+            silent={cluster for cluster, belief in beliefs.items() if belief.state == LOST},
+        )
+        if self._said(previous, binding, status):
+            return 0
+        draft = Draft(
+            family=STATUS,
+            ref=ref,
+            body=status,
+            uid=binding.uid,
+            inputs={"binding": binding.revision},
+            change=binding.change,
+            author="health-monitor",
+            previous=previous,
+        )
+        return await self.entries.write(draft, expected=previous.revision if previous else 0)
+
+    @staticmethod
+    def _said(previous: Entry[TemplateStatus] | None, binding: Entry[Binding], status: TemplateStatus) -> bool:
+        """Equal content is not written again; but that nothing is left of a deleted template is said once for its tombstone."""
+        if previous is None or previous.deleted or previous.uid != binding.uid or previous.body != status:
+            return False
+        return not binding.deleted or previous.inputs.get("binding", 0) >= binding.revision
+
+    async def _end(self, ref: Ref, previous: Entry[TemplateStatus] | None) -> int:
+        """The binding was purged, which its owner does only when no copy is left: the status goes as well."""
+        template = self.state.get(OBJECT, ref)
+        if previous is None or (template is not None and not template.deleted):
+            return 0
+        if not previous.deleted:
+            draft = Draft(
+                family=STATUS, ref=ref, body=previous.body, uid=previous.uid, author="health-monitor", deleted=True, previous=previous
+            )
+            return await self.entries.write(draft, expected=previous.revision)
+        for report in tuple(self.reports.entries(REPORTS, group=ref.group, kind=ref.kind, namespace=ref.namespace)):
+            if report.ref == ref and report.deleted:
+                await self.entries.purge(report)
+        await self.entries.purge(previous)
+        return 0

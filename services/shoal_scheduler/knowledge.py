@@ -1,0 +1,116 @@
+"""What the scheduler knows beside the template in hand: clusters, policies, dependencies; kept up by the view's callbacks."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any, TypeVar
+
+import msgspec
+
+from shoal.api.binding import Binding
+from shoal.api.cluster import GROUP as CLUSTER_GROUP
+from shoal.api.clusters import Clusters
+from shoal.api.meta import Ref
+from shoal.api.policy import GROUP as POLICY_GROUP
+from shoal.api.policy import PropagationPolicy
+from shoal.api.shoal import GROUP as SHOAL_GROUP
+from shoal.api.shoal import FailoverPolicy
+from shoal.bus.entries import Entry
+from shoal.domain.matching import Owned, Policies
+from shoal.domain.scheduling import Snapshot
+from shoal.messages.catalogue import BELIEF, BINDING, OBJECT
+from shoal_scheduler.dependencies import Dependencies
+
+T = TypeVar("T")
+OVERRIDE_KINDS = ("OverridePolicy", "ClusterOverridePolicy")
+PROPAGATION_KINDS = ("PropagationPolicy", "ClusterPropagationPolicy")
+NOT_TEMPLATES = (POLICY_GROUP, CLUSTER_GROUP, SHOAL_GROUP, "work.karmada.io")
+
+
+class Knowledge:
+    """Prepared once per change, read by every decision."""
+
+    def __init__(self) -> None:
+        self.clusters = Clusters()
+        self.dependencies = Dependencies()
+        self.claimed: dict[Ref, set[Ref]] = defaultdict(set)
+        """Policy -> templates that it owns."""
+        self._claim_of: dict[Ref, Ref] = {}
+        self._grouped: dict[str, dict[Ref, Entry[Binding]]] = defaultdict(dict)
+        self._policies: dict[Ref, Owned[PropagationPolicy]] = {}
+        self._failover: dict[Ref, FailoverPolicy] = {}
+        self.overrides: set[Ref] = set()
+        """Override policies that exist, for `dependentOverrides` (R1.4)."""
+        self._policy_index: Policies | None = None
+        self._snapshot: tuple[int, Snapshot] | None = None
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """All clusters as of now; made anew only when one of them looks different."""
+        if self._snapshot is None or self._snapshot[0] != self.clusters.version:
+            self._snapshot = (self.clusters.version, Snapshot(self.clusters.by_name.values()))
+        return self._snapshot[1]
+
+    @property
+    def policies(self) -> Policies:
+        if self._policy_index is None:
+            self._policy_index = Policies(self._policies.values())
+        return self._policy_index
+
+    def failover_policies(self, namespace: str) -> tuple[FailoverPolicy, ...]:
+        """Those of the namespace, and those without one."""
+        return tuple(policy for ref, policy in sorted(self._failover.items()) if ref.namespace in ("", namespace))
+
+    def grouped(self, namespace: str) -> tuple[Entry[Binding], ...]:
+        """Bindings of a namespace that are in an affinity or anti-affinity group."""
+        return tuple(self._grouped.get(namespace, {}).values())
+
+    def heard(self, entry: Entry[Any]) -> bool:
+        """Takes in one entry of STATE; in order, also while the view loads. True when clusters look different now."""
+        family, ref = entry.family.name, entry.ref
+        if family == BELIEF.name:
+            return self.clusters.believed(ref.name, None if entry.deleted else entry.body)
+        if family == BINDING.name:
+            self._binding(entry)
+        if family != OBJECT.name:
+            return False
+        if ref.group == CLUSTER_GROUP:
+            return self.clusters.told(ref.name, None if entry.deleted else entry.body)
+        if ref.group == POLICY_GROUP and ref.kind in PROPAGATION_KINDS:
+            self._policy_index = None
+            policy = owned(entry)
+            _keep(self._policies, ref, policy)
+        elif ref.group == POLICY_GROUP and ref.kind in OVERRIDE_KINDS:
+            (self.overrides.discard if entry.deleted else self.overrides.add)(ref)
+        elif ref.group == SHOAL_GROUP and ref.kind == "FailoverPolicy":
+            _keep(self._failover, ref, None if entry.deleted else msgspec.convert(entry.body, FailoverPolicy))
+        return False
+
+    def _binding(self, entry: Entry[Binding]) -> None:
+        before = self._claim_of.pop(entry.ref, None)
+        if before is not None:
+            self.claimed[before].discard(entry.ref)
+        self._grouped[entry.ref.namespace].pop(entry.ref, None)
+        if not entry.deleted and (entry.body.affinity_group or entry.body.anti_affinity_group):
+            self._grouped[entry.ref.namespace][entry.ref] = entry
+        claim = None if entry.deleted else entry.body.claim
+        if claim is not None:
+            self._claim_of[entry.ref] = claim.policy
+            self.claimed[claim.policy].add(entry.ref)
+
+
+def owned(entry: Entry[Any] | None) -> Owned[PropagationPolicy] | None:
+    """A propagation policy with what its entry says of it; None for a tombstone or none."""
+    if entry is None or entry.deleted:
+        return None
+    body = entry.body
+    deleting = bool(body["metadata"].get("deletionTimestamp"))
+    policy = msgspec.convert(body, PropagationPolicy)
+    return Owned(ref=entry.ref, uid=entry.uid, revision=entry.content, object=policy, deleting=deleting)
+
+
+def _keep(kept: dict[Ref, T], ref: Ref, value: T | None) -> None:
+    if value is None:
+        kept.pop(ref, None)
+    else:
+        kept[ref] = value

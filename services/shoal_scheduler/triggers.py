@@ -1,0 +1,89 @@
+"""Which templates to look at again when something changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from shoal.api.meta import Manifest, Ref, group_of
+from shoal.api.policy import GROUP as POLICY_GROUP
+from shoal.api.shoal import GROUP as SHOAL_GROUP
+from shoal.bus.entries import Entry
+from shoal.bus.view import View
+from shoal.bus.work_queue import WorkQueue
+from shoal.messages.catalogue import BINDING, OBJECT, STATUS
+from shoal_scheduler.knowledge import NOT_TEMPLATES, PROPAGATION_KINDS, Knowledge, owned
+
+
+@dataclass(frozen=True)
+class Triggers:
+    """The view's callback. What the user changed is fresh and overtakes bulk; what follows from it is not."""
+
+    state: View
+    knowledge: Knowledge
+    queue: WorkQueue[Ref]
+
+    def heard(self, entry: Entry[Any], previous: Entry[Any] | None) -> None:
+        clusters_changed = self.knowledge.heard(entry)
+        followers = self._dependencies(entry)
+        if not self.state.complete:
+            return  # Everything is queued once the view is complete.
+        family, ref = entry.family.name, entry.ref
+        if clusters_changed:
+            self._clusters(ref.name, entry.revision)
+        elif family == OBJECT.name and ref.group == POLICY_GROUP and ref.kind in PROPAGATION_KINDS:
+            self._policy(entry, previous)
+        elif family == OBJECT.name and ref.group == SHOAL_GROUP and ref.kind == "FailoverPolicy":
+            self.everything()
+        elif family == OBJECT.name and is_template(ref):
+            self.queue.add(ref, fresh=True, sequence=entry.revision)
+        elif family == STATUS.name:
+            self._status(entry)
+        for follower in followers:
+            self.queue.add(follower, fresh=True, sequence=entry.revision)
+
+    def everything(self) -> None:
+        """After a load, and now and then: the same reconcile over all keys."""
+        for ref in self._all():
+            self.queue.add(ref)
+
+    def _all(self) -> Iterator[Ref]:
+        yield from (entry.ref for entry in self.state.entries(OBJECT) if is_template(entry.ref))
+        yield from (entry.ref for entry in self.state.entries(BINDING))
+
+    def _dependencies(self, entry: Entry[Any]) -> frozenset[Ref]:
+        """Keeps the index; what follows a workload looks again when the workload or its binding changed."""
+        if entry.family.name == OBJECT.name and is_template(entry.ref):
+            manifest: Manifest | None = None if entry.deleted else entry.body
+            return self.knowledge.dependencies.heard(entry.ref, manifest)
+        if entry.family.name == BINDING.name:
+            return frozenset(self.knowledge.dependencies.followers_of(entry.ref))
+        return frozenset()
+
+    def _clusters(self, name: str, sequence: int) -> None:
+        """A cluster joined, changed or was lost: what runs there first, then everything that may want to."""
+        for binding in self.state.entries(BINDING):
+            there = binding.body.target(name) is not None or name in binding.body.removals
+            self.queue.add(binding.ref, fresh=there, sequence=sequence)
+
+    def _policy(self, entry: Entry[Any], previous: Entry[Any] | None) -> None:
+        """What the policy owns, and everything of the kinds its old or new selectors name."""
+        for ref in tuple(self.knowledge.claimed.get(entry.ref, ())):
+            self.queue.add(ref, fresh=True, sequence=entry.revision)
+        for policy in (owned(entry), owned(previous)):
+            for selector in policy.object.spec.resource_selectors if policy else ():
+                namespace = entry.ref.namespace or selector.namespace or None
+                for found in self.state.entries(OBJECT, group=group_of(selector.api_version), kind=selector.kind, namespace=namespace):
+                    self.queue.add(found.ref, sequence=entry.revision)
+
+    def _status(self, entry: Entry[Any]) -> None:
+        """A removal may be over, a replacement ready, a deletion complete."""
+        binding = self.state.get(BINDING, entry.ref)
+        if binding is not None and (binding.deleted or binding.body.removals):
+            self.queue.add(entry.ref, sequence=entry.revision)
+
+
+def is_template(ref: Ref) -> bool:
+    """Objects that may be placed; which of them are is `domain.matching`'s to say."""
+    return ref.group not in NOT_TEMPLATES

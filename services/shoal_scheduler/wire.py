@@ -1,0 +1,58 @@
+"""The only place where the scheduler's parts are connected."""
+
+from __future__ import annotations
+
+import random
+import socket
+from collections.abc import Callable
+
+from shoal.api.clock import Clock
+from shoal.api.meta import Ref
+from shoal.bus.entries import Entries
+from shoal.bus.leases import Lease
+from shoal.bus.port import Bus
+from shoal.bus.progress import ProgressReporter
+from shoal.bus.view import View
+from shoal.bus.work_queue import WorkQueue
+from shoal.messages.catalogue import STATE, STATE_FAMILIES
+from shoal.runtime.bus import connect_bus
+from shoal.runtime.clock import SystemClock
+from shoal.runtime.config import SchedulerConfig
+from shoal.runtime.reconciling import Decided, Parts, Reconciling, resync
+from shoal_scheduler.knowledge import Knowledge
+from shoal_scheduler.reconcile import Reconciler
+from shoal_scheduler.triggers import Triggers
+
+
+def wire(config: SchedulerConfig) -> Reconciling:
+    async def assemble() -> Parts:
+        clock = SystemClock()
+        return parts(config, await connect_bus(config, clock), clock, random.random)
+
+    return Reconciling(config.name, assemble)
+
+
+def parts(config: SchedulerConfig, bus: Bus, clock: Clock, chance: Callable[[], float]) -> Parts:
+    """The scheduler on a given bus; the simulation calls this with its own."""
+    entries, knowledge = Entries(bus, clock), Knowledge()
+    state = View(bus, STATE, STATE_FAMILIES, name="scheduler-state", clock=clock)
+    reconciler = Reconciler(entries, state, knowledge, clock, again=lambda ref, after_s: queue.add(ref, after_s=after_s))
+    decided: Decided[Ref] = Decided("scheduler", state)
+    queue: WorkQueue[Ref] = WorkQueue(
+        "scheduler", decided.noting(reconciler.reconcile), clock=clock, workers=config.workers, passed=state.passed, random=chance
+    )
+    decided.queue = queue
+    triggers = Triggers(state, knowledge, queue)
+    state.subscribe(triggers.heard)
+    state.on_rebuilt(triggers.everything)
+    # The holder is the same after a restart, so that a killed scheduler that comes back waits for nobody.
+    holder = f"{config.name}@{socket.gethostname()}:{config.state_dir}"
+    lease = Lease(bus, "scheduler", holder=holder, ttl_s=config.lease_ttl_s, clock=clock)
+    progress = ProgressReporter(bus, decided.current, clock=clock)
+    return Parts(
+        bus=bus,
+        views=(state,),
+        lease=lease,
+        queues=(queue,),
+        loops=(progress.run, resync(config.resync_interval_s, clock, chance, triggers.everything)),
+    )

@@ -1,0 +1,178 @@
+"""The whole hub and its members in one process on virtual time: the real services on the memory bus, real (embedded) API servers, no sockets.
+
+One seed decides order, delays, lost answers and crashes. A crash takes a service away between two of its awaits, with everything it had in memory;
+what it had asked of the bus or of a member may have happened or not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import uuid
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from shoal.api.meta import Manifest
+from shoal.bus.memory import Faults, MemoryBus
+from shoal.bus.topology import bootstrap
+from shoal.kube.apiserver import ApiServer, Options, Registry
+from shoal.kube.client.transport import LocalTransport
+from shoal.kube.simulated.cluster import SimulatedCluster
+from shoal.kube.simulated.faults import Faults as MemberFaults
+from shoal.kube.simulated.world import ObservedStore, Settings
+from shoal.kube.wire import Request, Response
+from shoal.runtime.config import AgentConfig, GatewayConfig, MonitorConfig, RendererConfig, SchedulerConfig
+from shoal.runtime.reconciling import Parts, Reconciling
+from shoal_agent.wire import parts as agent_parts
+from shoal_gateway.wire import parts as gateway_parts
+from shoal_health_monitor.wire import parts as monitor_parts
+from shoal_override_renderer.wire import parts as renderer_parts
+from shoal_scheduler.wire import parts as scheduler_parts
+from support.virtual import VirtualClock
+
+HUB = ("gateway", "scheduler", "override-renderer", "health-monitor")
+
+
+class SimulatedMember:
+    """A member cluster: its store outlives everything, its API can be switched off."""
+
+    def __init__(self, name: str, clock: VirtualClock, new_uid: Callable[[], str], *, ready_after_s: float = 1.0) -> None:
+        self.name, self.reachable, self.writes = name, True, 0
+        self.store = ObservedStore()
+        faults = MemberFaults(clock)
+        self.server = ApiServer(self.store, Registry.builtin(), now=clock.now, uid=new_uid, options=Options(deletion_finalizers=True))
+        self.controllers = SimulatedCluster(
+            self.store, clock=clock, faults=faults, settings=Settings(nodes=2, ready_after_s=ready_after_s), name=name, new_uid=new_uid
+        )
+
+    async def handle(self, request: Request) -> Response:
+        if not self.reachable:
+            return Response(status=503, body=b'{"kind":"Status","status":"Failure","reason":"ServiceUnavailable","code":503}')
+        return await self.server.handle(request)
+
+    def objects(self, kind: str, namespace: str) -> dict[str, Manifest]:
+        """Name -> object."""
+        return {s.ref.name: s.object() for s in self.store if s.ref.kind == kind and s.ref.namespace == namespace}
+
+
+class Process:
+    """One service that can be killed and started again."""
+
+    def __init__(self, world: World, name: str, assemble: Callable[[], Awaitable[Parts]]) -> None:
+        self._world, self.name, self._assemble = world, name, assemble
+        self._task: asyncio.Task[None] | None = None
+        self.crashes = 0
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._live(), name=self.name)
+
+    async def _live(self) -> None:
+        """As the supervisor does: a service that ends by itself starts again."""
+        while True:
+            service = Reconciling(self.name, self._assemble)
+            try:
+                await service.start()
+                await service.run()
+            finally:
+                self._world.bus.kill(self.name)
+
+    async def crash(self) -> None:
+        """SIGKILL: nothing is finished, nothing is drained."""
+        self.crashes += 1
+        await self.stop()
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            self._task = None
+
+
+class World:
+    """`async with World(seed)`; then deploy, crash, lose members, and look at the members."""
+
+    def __init__(self, seed: int, members: dict[str, tuple[str, str]], *, losing: float = 0.0) -> None:
+        """`members`: name -> (provider, region). `losing`: share of writes whose answer is lost."""
+        self.chance = random.Random(seed)
+        self.clock = VirtualClock()
+        self.bus = MemoryBus(self.clock, faults=Faults(random.Random(seed + 1)))
+        self.bus.faults.delay_s = (0.0, 0.02)
+        self._losing = losing
+        self.members = {name: SimulatedMember(name, self.clock, self.new_uid) for name in members}
+        self.places = members
+        self.processes: dict[str, Process] = {}
+        self.handler: Callable[[Request], Awaitable[Response]] | None = None
+        self.gateway: Any = None
+
+    def new_uid(self) -> str:
+        return str(uuid.UUID(int=self.chance.getrandbits(128), version=4))
+
+    async def __aenter__(self) -> World:
+        await bootstrap(self.bus, create=True)
+        for member in self.members.values():
+            await member.controllers.start()
+        for name, assemble in self._services().items():
+            self.processes[name] = Process(self, name, assemble)
+            self.processes[name].start()
+        self.bus.faults.lose_answers = self._losing
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for process in self.processes.values():
+            await process.stop()
+        for member in self.members.values():
+            await member.controllers.stop()
+
+    def _services(self) -> dict[str, Callable[[], Awaitable[Parts]]]:
+        chance = random.Random(self.chance.random()).random
+
+        async def gateway() -> Parts:
+            parts, self.gateway = await gateway_parts(GatewayConfig(), self.bus.client("gateway"), self.clock, chance)
+            return parts
+
+        async def scheduler() -> Parts:
+            return scheduler_parts(SchedulerConfig(), self.bus.client("scheduler"), self.clock, chance)
+
+        async def renderer() -> Parts:
+            return renderer_parts(RendererConfig(), self.bus.client("override-renderer"), self.clock, chance)
+
+        async def monitor() -> Parts:
+            return monitor_parts(MonitorConfig(), self.bus.client("health-monitor"), self.clock, chance)
+
+        found: dict[str, Callable[[], Awaitable[Parts]]] = {
+            "gateway": gateway, "scheduler": scheduler, "override-renderer": renderer, "health-monitor": monitor,
+        }  # fmt: skip
+        for name in self.members:
+            found[f"agent-{name}"] = self._agent(name, chance)
+        return found
+
+    def _agent(self, name: str, chance: Callable[[], float]) -> Callable[[], Awaitable[Parts]]:
+        provider, region = self.places[name]
+        config = AgentConfig(name=f"agent-{name}", cluster=name, in_cluster=True, provider=provider, region=region)
+
+        async def assemble() -> Parts:
+            transport = LocalTransport(self.members[name].handle, name)
+            return await agent_parts(config, self.bus.client(f"agent-{name}"), transport, self.clock, chance)
+
+        return assemble
+
+    # --- what a test does ---
+
+    async def until(self, check: Callable[[], Any], *, limit_s: float, what: str) -> Any:
+        """Lets virtual time pass until `check` is true."""
+        deadline = self.clock.monotonic() + limit_s
+        while self.clock.monotonic() < deadline:
+            found = check()
+            if found:
+                return found
+            await self.clock.sleep(0.1)
+        raise AssertionError(f"not within {limit_s:g} s of virtual time: {what}")
+
+    def lose(self, name: str) -> None:
+        """The cluster is gone: no agent, no API."""
+        self.members[name].reachable = False
+        self.bus.disconnect(f"agent-{name}")
+
+    def bring_back(self, name: str) -> None:
+        self.members[name].reachable = True
+        self.bus.reconnect(f"agent-{name}")
