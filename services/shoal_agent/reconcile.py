@@ -16,6 +16,7 @@ from shoal.bus.entries import Entry
 from shoal.domain import interpreting
 from shoal.domain.applying import Apply, Create, Delete, Nothing, Refuse, Release, Step, plan_apply
 from shoal.kube.client.member import Labelled, Member
+from shoal.runtime.telemetry import following
 from shoal_agent.parked import Parked
 from shoal_agent.reports import Reports
 from shoal_agent.telling import Said, report_of
@@ -50,28 +51,32 @@ class Reconciler:
         work = await self.works.get(ref)
         if work is None:
             return 0  # Purged after we confirmed that it is gone.
+        with following("apply", work.trace, object=str(ref)) as headers:
+            await self._bring(ref, work, headers)
+        return 0
+
+    async def _bring(self, ref: Ref, work: Entry[Work], headers: dict[str, str]) -> None:
         started = self.clock.monotonic()
         try:
             live = await self._live(ref, work)
             step = await self._plan(work, live)
             live = await self._carry_out(step, ref, work, live)
         except DependencyMissing as error:
-            self._tell(ref, work, None, error, started)
+            self._tell(ref, work, None, error, started, headers)
             self.parked.wait(ref)
-            return 0
+            return
         except RevisionConflict:
             raise  # Somebody was faster: look again.
         except MemberUnavailable as error:
-            self._tell(ref, work, None, error, started)
+            self._tell(ref, work, None, error, started, headers)
             raise
         except Terminal as error:
-            self._tell(ref, work, None, error, started)
-            return 0
+            self._tell(ref, work, None, error, started, headers)
+            return
         said = step if isinstance(step, Refuse) or (isinstance(step, Nothing) and step.reason) else None
-        self._tell(ref, work, live, said, started)
+        self._tell(ref, work, live, said, started, headers)
         if not isinstance(step, Nothing | Refuse):
             self.parked.wake()
-        return 0
 
     async def _live(self, ref: Ref, work: Entry[Work]) -> Manifest | None:
         if not work.deleted:
@@ -102,7 +107,7 @@ class Reconciler:
             log.info("drift corrected", ref=str(ref), fields=list(step.drift)[:5])
         return await self.member.apply(step.body, force=isinstance(step, Apply))
 
-    def _tell(self, ref: Ref, work: Entry[Work], live: Manifest | None, said: Said, started: float) -> None:
+    def _tell(self, ref: Ref, work: Entry[Work], live: Manifest | None, said: Said, started: float, headers: dict[str, str]) -> None:
         report: Report = report_of(
             work.body,
             live,
@@ -113,7 +118,7 @@ class Reconciler:
             apply_ms=round((self.clock.monotonic() - started) * 1000, 1),
             now=self.clock.now(),
         )
-        self.reports.tell(ref, report, uid=work.uid, change=work.change)
+        self.reports.tell(ref, report, uid=work.uid, change=work.change, headers=headers)
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ class Said(msgspec.Struct, frozen=True):
     report: Report
     uid: str
     change: str
+    headers: dict[str, str]
     digest: str
     """Of the report's content; times and durations are none."""
 
@@ -48,9 +49,9 @@ class Reports:
         self._inventory: Inventory | None = None
         self.queue: WorkQueue[Ref] = WorkQueue("agent-reports", self._send, clock=clock, workers=8, random=chance)
 
-    def tell(self, ref: Ref, report: Report, *, uid: str, change: str) -> None:
+    def tell(self, ref: Ref, report: Report, *, uid: str, change: str, headers: dict[str, str]) -> None:
         """Keeps the newest report and sees that it is sent; an equal one is not sent again."""
-        said = Said(report, uid, change, content_digest(report))
+        said = Said(report, uid, change, headers, content_digest(report))
         self._latest[ref] = said
         if self._sent.get(ref) != said.digest:
             since = self._clock.monotonic() - self._sent_at.get(ref, -INTERVAL_S)
@@ -74,6 +75,7 @@ class Reports:
             change=said.change,
             author=f"agent/{self._cluster}",
             deleted=said.report.gone,
+            headers=said.headers,
             digest=said.digest,
         )
         await self._entries.write(draft, expected=None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 
 import structlog
 
@@ -52,8 +53,9 @@ async def _member(config: AgentConfig, clock: Clock) -> tuple[Transport, tuple[C
 
     settings = MemberSettings(
         name=config.cluster,
-        directory=config.embedded_dir,
+        directory=Path(config.embedded_dir),
         port=config.embedded_port,
+        kubeconfig=Path(config.embedded_kubeconfig) if config.embedded_kubeconfig else None,
         nodes=config.embedded_nodes,
         ready_after_s=config.embedded_ready_after_s,
     )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import msgspec
+
 from shoal.api.binding import Binding
 from shoal.api.meta import Ref
 from shoal.api.status import LOST, TemplateStatus
@@ -13,6 +15,7 @@ from shoal.domain import interpreting
 from shoal.domain.aggregating import Evidence, template_status
 from shoal.domain.releasing import ending
 from shoal.messages.catalogue import BELIEF, BINDING, OBJECT, REPORTS, STATUS
+from shoal.runtime.telemetry import following
 
 
 @dataclass(frozen=True)
@@ -28,9 +31,11 @@ class Reconciler:
             return await self._end(ref, previous)
         template = self.state.get(OBJECT, ref)
         beliefs = {entry.ref.name: entry.body for entry in self.state.entries(BELIEF) if not entry.deleted}
-        evidence = {}
+        evidence, reports = {}, []
         for cluster, belief in beliefs.items():
             report = self.reports.get(REPORTS, ref, belief.member)
+            if report is not None:
+                reports.append(report)
             # A report that the copy is gone is a tombstone, and evidence as any other.
             evidence[cluster] = Evidence(
                 member=belief.member, report=report.body if report else None, change=report.change if report else ""
@@ -54,7 +59,11 @@ class Reconciler:
             author="health-monitor",
             previous=previous,
         )
-        return await self.entries.write(draft, expected=previous.revision if previous else 0)
+        # The newest report tells whose trace goes on here.
+        cause = max(reports, key=lambda entry: entry.time, default=None)
+        with following("aggregate", cause.trace if cause else binding.trace, template=str(ref)) as headers:
+            traced = msgspec.structs.replace(draft, headers=headers)
+            return await self.entries.write(traced, expected=previous.revision if previous else 0)
 
     @staticmethod
     def _said(previous: Entry[TemplateStatus] | None, binding: Entry[Binding], status: TemplateStatus) -> bool:

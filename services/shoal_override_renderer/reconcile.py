@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import msgspec
 import structlog
 
 from shoal.api.binding import Binding, TargetCluster
@@ -15,6 +16,7 @@ from shoal.bus.view import View
 from shoal.domain.releasing import OwnerState, ending, owner_state, releasable
 from shoal.domain.rendering import failed, render, same_content, tombstone
 from shoal.messages.catalogue import BINDING, OBJECT, STATUS, WORKS
+from shoal.runtime.telemetry import following
 from shoal_override_renderer.knowledge import Knowledge
 
 log = structlog.get_logger()
@@ -38,8 +40,10 @@ class Reconciler:
         binding = self.state.get(BINDING, ref)
         if binding is None:
             return 0  # Nothing was decided yet, or the decision was purged with everything below it.
-        drafts = [*await self._targets(binding, current), *self._removals(binding, current)]
-        sequences = await self.entries.write_all(drafts) if drafts else (0,)
+        with following("render", binding.trace, binding=str(ref)) as headers:
+            drafts = [*await self._targets(binding, current), *self._removals(binding, current)]
+            traced = [(msgspec.structs.replace(draft, headers=headers), expected) for draft, expected in drafts]
+            sequences = await self.entries.write_all(traced) if traced else (0,)
         await self._purge(binding, current)
         self._tell_orphans(binding, current)
         return max(sequences)

@@ -15,6 +15,7 @@ from shoal.bus.view import View
 from shoal.domain import interpreting
 from shoal.domain.deciding import Inputs, Outcome, Owner, Peer, decide
 from shoal.messages.catalogue import BINDING, OBJECT, STATUS
+from shoal.runtime.telemetry import following
 from shoal_scheduler.knowledge import Knowledge
 
 log = structlog.get_logger()
@@ -39,7 +40,9 @@ class Reconciler:
         if outcome.requeue_after_s is not None:
             self.again(ref, outcome.requeue_after_s)
         if outcome.changed and outcome.binding is not None:
-            return await self._write(ref, template, previous, outcome, outcome.binding)
+            cause = template or previous
+            with following("schedule", cause.trace if cause else "", binding=str(ref)) as headers:
+                return await self._write(ref, template, previous, outcome, outcome.binding, headers)
         await self._purge(template, previous)
         return 0
 
@@ -99,7 +102,13 @@ class Reconciler:
         )
 
     async def _write(
-        self, ref: Ref, template: Entry[Manifest] | None, previous: Entry[Binding] | None, outcome: Outcome, binding: Binding
+        self,
+        ref: Ref,
+        template: Entry[Manifest] | None,
+        previous: Entry[Binding] | None,
+        outcome: Outcome,
+        binding: Binding,
+        headers: dict[str, str],
     ) -> int:
         draft = Draft(
             family=BINDING,
@@ -111,6 +120,7 @@ class Reconciler:
             author="scheduler",
             deleted=outcome.tombstone,
             previous=previous,
+            headers=headers,
         )
         sequence = await self.entries.write(draft, expected=previous.revision if previous else 0)
         log.info(

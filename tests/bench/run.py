@@ -22,11 +22,10 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from support.machine import Machine, eventually, machine
-
 from shoal.kube.client.api import Api, Kind
 from shoal.kube.client.transport import connect
 from shoal.runtime.clock import SystemClock
+from support.machine import Machine, eventually, machine
 
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -37,7 +36,9 @@ def say(name: str, figure: str, conditions: str) -> None:
 
 def conditions() -> str:
     model = next((line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line), "unknown")
-    return f"{os.cpu_count()} cores ({model}), Python {sys.version.split()[0]}, everything on this machine, STATE and WORK fsynced per write"
+    return (
+        f"{os.cpu_count()} cores ({model}), Python {sys.version.split()[0]}, everything on this machine, STATE and WORK fsynced per write"
+    )
 
 
 def rss_mb(pid: int) -> float:
@@ -100,7 +101,11 @@ class Arrivals:
 
     async def start(self) -> None:
         for member in self._members:
-            api = Api(await connect(str(self._it.state / "members" / f"{member}.kubeconfig"), clock=SystemClock()), name=member, clock=SystemClock())
+            api = Api(
+                await connect(str(self._it.state / "members" / f"{member}.kubeconfig"), clock=SystemClock()),
+                name=member,
+                clock=SystemClock(),
+            )
             listing = await api.list(Kind("apps", "Deployment"))
             self._tasks.append(asyncio.create_task(self._watch(api, member, listing.resource_version)))
         await asyncio.sleep(0)
@@ -148,7 +153,9 @@ def thousand(apps: int = 1000) -> None:
     """1,000 applications on 2 members: how long, how many durable writes, how much memory."""
     with bench_machine("--members", "2") as it:
         deploy(it, "policies", policy(("m1", "m2")))
-        eventually(lambda: all("bench" in it.objects(m, "namespaces") for m in ("m1", "m2")), limit_s=20, what="the namespace in both members")
+        eventually(
+            lambda: all("bench" in it.objects(m, "namespaces") for m in ("m1", "m2")), limit_s=20, what="the namespace in both members"
+        )
         before = sequences(it)
         started = time.monotonic()
         with ThreadPoolExecutor(16) as pool:
@@ -160,7 +167,11 @@ def thousand(apps: int = 1000) -> None:
         eventually(lambda: settled(it), limit_s=120, what="status of everything", pause_s=1.0)
         after = sequences(it)
         writes = ", ".join(f"{stream} {(after[stream] - before[stream]) / apps:.1f}" for stream in ("STATE", "WORK", "REPORT"))
-        say(f"{apps} applications x 2 members", f"{took:.1f} s (answered after {answered:.1f} s)", "16 deploys in flight, one Deployment each")
+        say(
+            f"{apps} applications x 2 members",
+            f"{took:.1f} s (answered after {answered:.1f} s)",
+            "16 deploys in flight, one Deployment each",
+        )
         say("writes per application, until its status rests", writes, "STATE and WORK are fsynced, REPORT is not")
         for name, pid in sorted(it.processes().items()):
             say(f"RSS of {name}", f"{rss_mb(pid):.0f} MB", f"after {apps} applications")
@@ -196,7 +207,11 @@ def start() -> None:
                     times.append(time.monotonic() - begun)
                 finally:
                     it.down()
-        say(f"shoal up, {members} members", f"median {statistics.median(times):.1f} s of {len(times)}", "until it returns with everything ready, empty directory")
+        say(
+            f"shoal up, {members} members",
+            f"median {statistics.median(times):.1f} s of {len(times)}",
+            "until it returns with everything ready, empty directory",
+        )
 
 
 def agent() -> None:
@@ -241,7 +256,11 @@ def failover(rounds: int = 3) -> None:
             it.kill(f"member-{victim}")
             eventually(lambda v=victim: placed(it, 5, v), limit_s=60, what="5 applications ready elsewhere", pause_s=0.2)
             times.append(time.monotonic() - begun)
-    say("cluster killed -> workloads ready elsewhere", f"median {statistics.median(times):.1f} s, slowest {max(times):.1f} s", f"{rounds} rounds, 5 Deployments, SIGKILL of the member")
+    say(
+        "cluster killed -> workloads ready elsewhere",
+        f"median {statistics.median(times):.1f} s, slowest {max(times):.1f} s",
+        f"{rounds} rounds, 5 Deployments, SIGKILL of the member",
+    )
 
 
 def placed(it: Machine, apps: int, without: str) -> str:

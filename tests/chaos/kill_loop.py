@@ -66,7 +66,11 @@ def deployment(version: int) -> dict[str, Any]:
 def event(version: int) -> dict[str, Any]:
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
     manifests = [namespace, POLICY, config(version), deployment(version)]
-    return {"id": f"round-{version}", "source": "kill-loop", "data": {"application": "loop", "version": str(version), "manifests": manifests}}
+    return {
+        "id": f"round-{version}",
+        "source": "kill-loop",
+        "data": {"application": "loop", "version": str(version), "manifests": manifests},
+    }
 
 
 def held(it: Machine, member: str) -> tuple[str, str]:

@@ -12,19 +12,23 @@ import uuid
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from shoal.api.meta import Manifest
+from shoal_gateway.wire import parts as gateway_parts
+
+from shoal.api.meta import Manifest, Ref
+from shoal.api.status import READY
 from shoal.bus.memory import Faults, MemoryBus
 from shoal.bus.topology import bootstrap
+from shoal.bus.view import View
 from shoal.kube.apiserver import ApiServer, Options, Registry
 from shoal.kube.client.transport import LocalTransport
 from shoal.kube.simulated.cluster import SimulatedCluster
 from shoal.kube.simulated.faults import Faults as MemberFaults
 from shoal.kube.simulated.world import ObservedStore, Settings
 from shoal.kube.wire import Request, Response
+from shoal.messages.catalogue import BELIEF, OBJECT, STATE, STATE_FAMILIES
 from shoal.runtime.config import AgentConfig, GatewayConfig, MonitorConfig, RendererConfig, SchedulerConfig
 from shoal.runtime.reconciling import Parts, Reconciling
 from shoal_agent.wire import parts as agent_parts
-from shoal_gateway.wire import parts as gateway_parts
 from shoal_health_monitor.wire import parts as monitor_parts
 from shoal_override_renderer.wire import parts as renderer_parts
 from shoal_scheduler.wire import parts as scheduler_parts
@@ -103,6 +107,7 @@ class World:
         self.processes: dict[str, Process] = {}
         self.handler: Callable[[Request], Awaitable[Response]] | None = None
         self.gateway: Any = None
+        self._dying: list[asyncio.Task[None]] = []
 
     def new_uid(self) -> str:
         return str(uuid.UUID(int=self.chance.getrandbits(128), version=4))
@@ -114,10 +119,13 @@ class World:
         for name, assemble in self._services().items():
             self.processes[name] = Process(self, name, assemble)
             self.processes[name].start()
+        self.view = View(self.bus.client("observer"), STATE, STATE_FAMILIES, name="observer", clock=self.clock)
+        await self.view.start()
         self.bus.faults.lose_answers = self._losing
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        await self.view.stop()
         for process in self.processes.values():
             await process.stop()
         for member in self.members.values():
@@ -176,3 +184,48 @@ class World:
     def bring_back(self, name: str) -> None:
         self.members[name].reachable = True
         self.bus.reconnect(f"agent-{name}")
+
+    def crash_some(self, chance: random.Random) -> None:
+        """Arms one crash: some process dies at one of its next writes, before or after it took effect, and starts again a second later."""
+        name = chance.choice(sorted(self.processes))
+        client, process = self.bus.client(name), self.processes[name]
+        countdown, after = chance.randint(1, 6), chance.random() < 0.5
+        append, append_all = client.append, client.append_all
+
+        async def die() -> None:
+            await process.crash()
+            await self.clock.sleep(1.0)
+            process.start()
+
+        def doomed(real: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+            async def write(*arguments: Any, **named: Any) -> Any:
+                nonlocal countdown
+                countdown -= 1
+                if countdown != 0:
+                    return await real(*arguments, **named)
+                if after:
+                    await real(*arguments, **named)
+                self._dying.append(asyncio.create_task(die()))
+                await asyncio.Event().wait()  # Whoever wrote does not live to see the answer.
+                raise AssertionError("unreachable")
+
+            return write
+
+        client.append, client.append_all = doomed(append), doomed(append_all)  # type: ignore[method-assign]
+
+    def clusters_ready(self) -> bool:
+        beliefs = [entry.body for entry in self.view.entries(BELIEF)]
+        return len(beliefs) == len(self.members) and all(belief.state == READY for belief in beliefs)
+
+    def places_of(self, members: set[str]) -> set[tuple[str, str]]:
+        """Where these members are."""
+        return {self.places[name] for name in members}
+
+    def positions(self) -> dict[str, int]:
+        """Last sequence of every stream that rests when nothing changes; leases and progress are renewed for ever."""
+        return {name: stream.last for name, stream in self.bus.streams.items() if name != "LEASE"}
+
+    def is_gone(self, ref: Ref) -> bool:
+        """The object is no longer in the hub."""
+        entry = self.view.get(OBJECT, ref)
+        return entry is None or entry.deleted

@@ -2,11 +2,64 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from shoal.api.meta import Condition, Ref, Struct
 from shoal.api.policy import Failover, Placement, Suspension
 
 REPLACEMENT_READY = "ReplacementReady"
 OWNERS_GONE = "OwnersGone"
+
+# Why a cluster leaves a binding: the reasons of removals.
+POLICY_CHANGED = "PolicyChanged"
+REPLICAS_CHANGED = "ReplicasChanged"
+REBALANCED = "Rebalanced"
+CLUSTER_CHANGED = "ClusterChanged"
+CLUSTER_DELETED = "ClusterDeleted"
+CLUSTER_LOST = "ClusterLost"
+TAINT_UNTOLERATED = "TaintUntolerated"
+APPLICATION_UNHEALTHY = "ApplicationUnhealthy"
+USER_EVICTED = "UserEvicted"
+OWNERS_MOVED = "OwnersMoved"
+TEMPLATE_REPLACED = "TemplateReplaced"
+EVICTIONS = frozenset({CLUSTER_LOST, TAINT_UNTOLERATED, APPLICATION_UNHEALTHY, USER_EVICTED})
+"""While a removal with one of these is listed, its cluster is no candidate (N11)."""
+
+# The condition of a binding, and its reasons (E06).
+SCHEDULED = "Scheduled"
+CLAIMED = "Claimed"
+"""Only there while something is wrong: False with the reason why the owning policy is not applied (GX13)."""
+SUCCESS = "Success"
+NO_CLUSTER_FIT = "NoClusterFit"
+UNSCHEDULABLE = "Unschedulable"
+SCHEDULER_ERROR = "SchedulerError"
+SUSPENDED = "SchedulingSuspended"
+
+
+class NodeClaim(Struct, frozen=True, kw_only=True):
+    """What pods ask of their node, as Kubernetes writes it (R2.8)."""
+
+    hard_node_affinity: dict[str, Any] | None = None
+    node_selector: dict[str, str] = {}
+    tolerations: tuple[dict[str, Any], ...] = ()
+
+
+class ReplicaRequirements(Struct, frozen=True, kw_only=True):
+    """What one replica needs; from the template by its interpreter (R2.8). Absent when there are neither requests nor node constraints."""
+
+    resource_request: dict[str, str] = {}
+    """Quantities as Kubernetes writes them (`"500m"`, `"1Gi"`)."""
+    node_claim: NodeClaim | None = None
+    namespace: str = ""
+    priority_class_name: str = ""
+
+
+class Component(Struct, frozen=True, kw_only=True):
+    """One pod template of a workload that has several (D15)."""
+
+    name: str
+    replicas: int
+    replica_requirements: ReplicaRequirements | None = None
 
 
 class Claim(Struct, frozen=True, kw_only=True):
@@ -30,7 +83,7 @@ class Removal(Struct, frozen=True, kw_only=True):
     """A cluster on its way out. It leaves the list when its member has reported the copy gone, or when the cluster is forgotten."""
 
     reason: str
-    """PascalCase: PolicyChanged, ClusterLost, ClusterDeleted, ApplicationUnhealthy, TaintUntolerated, OwnersMoved, UserEvicted."""
+    """PascalCase; one of the constants above."""
     author: str
     """Who wanted it: `policy/<ns>/<name>`, `cluster/<name>`, `health-monitor`, or a user."""
     change: str = ""
@@ -42,6 +95,8 @@ class Removal(Struct, frozen=True, kw_only=True):
     """Empty: at once. `ReplacementReady`: every target is healthy. `OwnersGone`: no owner of `requiredBy` has a copy there."""
     owners: tuple[Ref, ...] = ()
     """With `OwnersGone`: the workloads whose copy must leave this cluster first."""
+    preserve: bool = False
+    """The copy is left behind without our marks (B26). Never in a failover: what was moved must not run twice."""
 
 
 class BindingSnapshot(Struct, frozen=True, kw_only=True):
@@ -84,12 +139,16 @@ class Binding(Struct, frozen=True, kw_only=True):
     """As applied (E09)."""
     replicas: int = 0
     """Of the template; 0 for kinds without."""
+    replica_requirements: ReplicaRequirements | None = None
+    components: tuple[Component, ...] = ()
     clusters: tuple[TargetCluster, ...] = ()
     """Sorted by name."""
     removals: dict[str, Removal] = {}
     """By cluster. A cluster in `clusters` is never here."""
     required_by: tuple[BindingSnapshot, ...] = ()
     """Owners whose clusters are part of `clusters` (R9.2); empty for what nobody depends on."""
+    attached: tuple[str, ...] = ()
+    """Those of `clusters` that are here only because an owner is; the others are the binding's own."""
     propagate_deps: bool = False
     conflict_resolution: str = "Abort"
     preserve_resources_on_deletion: bool = False
@@ -97,6 +156,11 @@ class Binding(Struct, frozen=True, kw_only=True):
     failover: Failover | None = None
     affinity_name: str = ""
     """The ordered group in use (R3.8)."""
+    affinity_group: str = ""
+    """`<key>=<value>` of the placement's workload affinity (R2.7); empty: in no group."""
+    anti_affinity_group: str = ""
+    rescheduled_at: str = ""
+    """RFC 3339: the last request to start from zero that was carried out (D11)."""
     conditions: tuple[Condition, ...] = ()
     """`Scheduled` with Karmada's reasons (E06)."""
     explanation: Explanation = Explanation()

@@ -31,6 +31,26 @@ class ClusterAffinity(Strict, frozen=True, kw_only=True):
     exclude: tuple[str, ...] = ()
 
 
+class OverflowClusterAffinity(Strict, frozen=True, kw_only=True):
+    """Where the replicas go that the main group has no room for (C07)."""
+
+    affinity_name: str = ""
+    label_selector: LabelSelector | None = None
+    field_selector: FieldSelector | None = None
+    cluster_names: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+
+    @property
+    def affinity(self) -> ClusterAffinity:
+        """The group as a plain affinity."""
+        return ClusterAffinity(
+            label_selector=self.label_selector,
+            field_selector=self.field_selector,
+            cluster_names=self.cluster_names,
+            exclude=self.exclude,
+        )
+
+
 class ClusterAffinityTerm(Strict, frozen=True, kw_only=True):
     """One ordered group (C06), with the groups it spills over to (C07)."""
 
@@ -39,7 +59,7 @@ class ClusterAffinityTerm(Strict, frozen=True, kw_only=True):
     field_selector: FieldSelector | None = None
     cluster_names: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
-    overflow_affinities: tuple[ClusterAffinity, ...] = ()
+    overflow_affinities: tuple[OverflowClusterAffinity, ...] = ()
 
     @property
     def affinity(self) -> ClusterAffinity:

@@ -21,6 +21,8 @@ class Belief(Struct, frozen=True, kw_only=True):
     taints: tuple[Taint, ...] = ()
     """Held by the belief, beside those in the Cluster's spec (R10.4)."""
     status: ClusterStatus = ClusterStatus()
+    losses: tuple[str, ...] = ()
+    """RFC 3339 of the last times it became Lost, oldest first; the more there are, the longer it must beat before it is Ready again."""
 
 
 class CopyStatus(Struct, frozen=True, kw_only=True):

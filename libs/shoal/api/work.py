@@ -37,6 +37,8 @@ class Work(Struct, frozen=True, kw_only=True):
     suspended: bool = False
     """Dispatching is suspended for this cluster: the agent neither creates nor updates (R6.8)."""
     overrides: tuple[AppliedOverride, ...] = ()
+    error: str = ""
+    """Rendering failed for this cluster: `manifest` is what was rendered last (or empty), the agent reports the sentence (R5.6)."""
 
 
 class Report(Struct, frozen=True, kw_only=True):

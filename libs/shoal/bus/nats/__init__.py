@@ -1,0 +1,9 @@
+"""The adapter for NATS JetStream: connection, streams, watches, and the server's own configuration.
+
+Errors of nats-py stop here (`failures`). What a message means belongs into the rooms above.
+"""
+
+from shoal.bus.nats.connection import BusSettings, connect
+from shoal.bus.nats.jetstream import NatsBus
+
+__all__ = ["BusSettings", "NatsBus", "connect"]

@@ -1,0 +1,94 @@
+"""All that one decision may know, and what it says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Set
+from datetime import datetime
+
+import msgspec
+
+from shoal.api.binding import Binding, Component, ReplicaRequirements
+from shoal.api.meta import Manifest, Ref
+from shoal.api.shoal import FailoverPolicy
+from shoal.api.status import TemplateStatus
+from shoal.domain.matching import Exclusions, Policies
+from shoal.domain.scheduling import PLUGINS, Plugin, Snapshot
+
+
+class Owner(msgspec.Struct, frozen=True, kw_only=True):
+    """A workload that names this template as a dependency, and its binding as it stands (R9.1)."""
+
+    ref: Ref
+    binding: Binding
+
+
+class Peer(msgspec.Struct, frozen=True, kw_only=True):
+    """Another workload of the namespace that is in an affinity or anti-affinity group and has targets (C14, C15)."""
+
+    affinity_group: str = ""
+    anti_affinity_group: str = ""
+    clusters: frozenset[str] = frozenset()
+
+
+class Inputs(msgspec.Struct, frozen=True, kw_only=True):
+    """Read from complete views at one position; nothing else enters a decision."""
+
+    ref: Ref
+    template: Manifest | None
+    """None: the view has no such object, or its entry is a tombstone (`template_deleted`)."""
+    template_uid: str = ""
+    template_revision: int = 0
+    """Content revision; of a template with a deletionTimestamp that of the write which set it."""
+    template_deleted: bool = False
+    """The object's entry is a tombstone."""
+    policies: Policies
+    """An index, made anew when a policy changes."""
+    failover_policies: tuple[FailoverPolicy, ...] = ()
+    overrides: Set[Ref] = frozenset()
+    """Override policies that exist, for `dependentOverrides` (R1.4)."""
+    snapshot: Snapshot
+    """Made anew when a cluster changes. Tombstoned Cluster objects are in it as `forgotten` until no binding lists them."""
+    previous: Binding | None = None
+    """Body of the binding's entry, also of a tombstone."""
+    previous_deleted: bool = False
+    """The binding's entry is a tombstone."""
+    status: TemplateStatus | None = None
+    owners: tuple[Owner, ...] = ()
+    """Workloads with `propagateDeps` that name this template."""
+    peers: tuple[Peer, ...] = ()
+    occupied: frozenset[str] = frozenset()
+    """Of a Namespace: clusters where a binding of that namespace has a target or a removal; the namespace leaves them last."""
+    replicas: int = 0
+    """From the interpreter, as the next two."""
+    requirements: ReplicaRequirements | None = None
+    components: tuple[Component, ...] = ()
+    scheduling_suspended: bool = False
+    """Users' `spec.suspension.scheduling` on the binding (B24)."""
+    user_evictions: tuple[str, ...] = ()
+    """Clusters of users' `spec.gracefulEvictionTasks`."""
+    reschedule_at: str = ""
+    """RFC 3339: a WorkloadRebalancer asked to start from zero; empty: none."""
+    estimates: dict[str, int] | None = None
+    """By cluster: room for further replicas, from estimators better than the inventory (Q02)."""
+    now: datetime
+    position: int
+    """View position in `STATE`: the epoch of what is assigned now."""
+    exclusions: Exclusions = Exclusions()
+    plugins: Mapping[str, Plugin] = PLUGINS
+    scheduler_name: str = "default-scheduler"
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """What the scheduler has to say of one template."""
+
+    binding: Binding | None = None
+    """Body of the entry to write; None: this template has no binding and needs none."""
+    tombstone: bool = False
+    """The entry to write is a tombstone; its body says which copies were there, and `preserve`."""
+    changed: bool = False
+    """The entry has to be written; False: what stands says the same."""
+    requeue_after_s: float | None = None
+    """Decide again then, although nothing changed: a toleration ends, or a changed summary may be written."""
+    reason: str = ""
+    """PascalCase, why there is no binding or why it waits: WaitingForPolicy, WaitingForOverrides, Excluded, Orphaned, Deleted ..."""
+    message: str = ""

@@ -1,0 +1,79 @@
+"""Placing what a policy owns: failover first, then scheduling with what it said."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import msgspec
+
+from shoal.api.binding import REPLACEMENT_READY, USER_EVICTED, Binding, Removal
+from shoal.domain.deciding.inputs import Inputs
+from shoal.domain.failover import Verdict, evict, rule_for
+from shoal.domain.scheduling import Decision, Request, schedule
+
+
+class Placed(NamedTuple):
+    decision: Decision
+    recheck_after_s: float | None
+
+
+def place(inputs: Inputs, base: Binding, previous: Binding | None) -> Placed:
+    """Where the template of `base` runs. `base` says what is asked, `previous` what was decided, both of this object.
+
+    When nothing can take over what has to leave, nothing leaves, and the rest is decided as if nobody had to: a change of replicas still
+    reaches the clusters that stay, and the condition tells of the failover that could not be.
+    """
+    verdict = _verdict(inputs, base, previous)
+    request = _request(inputs, base, verdict)
+    decision = _schedule(inputs, request, previous)
+    if verdict.evictions and not decision.fits:
+        without = _schedule(inputs, msgspec.structs.replace(request, evictions={}, prefer=(), strict=False), previous)
+        decision = msgspec.structs.replace(
+            without, condition=decision.condition, refusals=decision.refusals, rounds=(*without.rounds, *decision.rounds)
+        )
+    return Placed(decision, verdict.recheck_after_s)
+
+
+def _schedule(inputs: Inputs, request: Request, previous: Binding | None) -> Decision:
+    return schedule(request, inputs.snapshot, previous, now=inputs.now, position=inputs.position, plugins=inputs.plugins)
+
+
+def _verdict(inputs: Inputs, base: Binding, previous: Binding | None) -> Verdict:
+    """Failover's word on the targets that are the binding's own, and the users'."""
+    if previous is None or inputs.template is None or previous.template_uid != inputs.template_uid:
+        return Verdict()
+    own = msgspec.structs.replace(previous, clusters=tuple(t for t in previous.clusters if t.name not in previous.attached))
+    rule = rule_for(inputs.template, base.failover, inputs.failover_policies)
+    verdict = evict(own, inputs.snapshot.by_name, rule, now=inputs.now)
+    users = {
+        target.name: Removal(reason=USER_EVICTED, author="user", epoch=target.epoch, wait_for=REPLACEMENT_READY)
+        for target in own.clusters
+        if target.name in inputs.user_evictions and target.name not in verdict.evictions
+    }
+    return msgspec.structs.replace(verdict, evictions=verdict.evictions | users) if users else verdict
+
+
+def _request(inputs: Inputs, base: Binding, verdict: Verdict) -> Request:
+    claim, template = base.claim, inputs.template
+    assert template is not None
+    return Request(
+        ref=inputs.ref,
+        uid=inputs.template_uid,
+        api_version=template["apiVersion"],
+        placement=base.placement,
+        replicas=base.replicas,
+        requirements=base.replica_requirements,
+        components=base.components,
+        author="/".join(("policy", *(part for part in claim.policy[2:] if part))) if claim else "",
+        evictions=verdict.evictions,
+        prefer=verdict.prefer,
+        strict=verdict.strict,
+        reschedule_at=inputs.reschedule_at,
+        affinity_peers=tuple(
+            peer.clusters for peer in inputs.peers if base.affinity_group and peer.affinity_group == base.affinity_group and peer.clusters
+        ),
+        anti_affinity_peers=tuple(
+            peer.clusters for peer in inputs.peers if base.anti_affinity_group and peer.anti_affinity_group == base.anti_affinity_group
+        ),
+        estimates=inputs.estimates,
+    )

@@ -1,0 +1,103 @@
+"""What Shoal knows of single kinds: replicas, health, status, what a member owns, what an object needs.
+
+Belongs here: one file per kind in `kinds`, each a value of `Interpreter`, and the functions below, which use the kind's rule or the generic
+one (R7.*). Does not belong here: where an object goes, how it is edited for one cluster, or when it is applied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from shoal.api.binding import ReplicaRequirements
+from shoal.api.meta import Manifest, Ref, group_of
+from shoal.api.replicas import Replicas
+from shoal.api.status import CopyStatus
+from shoal.domain.interpreting.interpreter import HEALTHY, UNHEALTHY, UNKNOWN, Interpreter
+from shoal.domain.interpreting.kinds import INTERPRETERS
+from shoal.domain.interpreting.kinds.job import split_completions
+from shoal.domain.interpreting.metadata import prune_metadata
+from shoal.domain.interpreting.pods import images
+
+__all__ = [
+    "HEALTHY",
+    "UNHEALTHY",
+    "UNKNOWN",
+    "Interpreter",
+    "ReplicaRequirements",
+    "Replicas",
+    "aggregate",
+    "dependencies",
+    "health",
+    "images",
+    "interpreter_of",
+    "prune",
+    "reflect",
+    "replicas_of",
+    "retain",
+    "revise",
+    "split_completions",
+]
+
+_GENERIC = Interpreter(group="", kind="")
+
+
+def interpreter_of(manifest: Manifest) -> Interpreter:
+    """The rules of the manifest's kind; the generic ones when there are none (also without `apiVersion` or `kind`)."""
+    return INTERPRETERS.get((group_of(manifest.get("apiVersion", "")), manifest.get("kind", "")), _GENERIC)
+
+
+def replicas_of(manifest: Manifest) -> Replicas | None:
+    """How many pods the workload wants, and what one needs (R7.2, R2.8); None for kinds that have no replicas."""
+    rule = interpreter_of(manifest).replicas
+    return rule(manifest) if rule else None
+
+
+def revise(manifest: Manifest, replicas: int) -> Manifest:
+    """The manifest with this number of replicas (R6.3); unchanged for kinds that have none."""
+    rule = interpreter_of(manifest).revise
+    return rule(manifest, replicas) if rule else manifest
+
+
+def retain(desired: Manifest, live: Manifest) -> Manifest:
+    """`desired` with the fields that the member owns taken from `live` (R7.3)."""
+    rule = interpreter_of(desired).retain
+    return rule(desired, live) if rule else desired
+
+
+def reflect(live: Manifest) -> Manifest | None:
+    """The status that the hub should know of a member's copy (R7.5); the whole `status` for kinds without a rule, None without one."""
+    rule = interpreter_of(live).reflect
+    return rule(live) if rule else live.get("status") or None
+
+
+def health(live: Manifest) -> str:
+    """Healthy, Unhealthy or Unknown (R7.4). A kind without a rule is healthy once it exists; a status of an unexpected shape is Unknown."""
+    rule = interpreter_of(live).health
+    if rule is None:
+        return HEALTHY
+    try:
+        return HEALTHY if rule(live) else UNHEALTHY
+    except (TypeError, AttributeError, KeyError):
+        return UNKNOWN
+
+
+def aggregate(template: Manifest, items: Sequence[CopyStatus], generation: int) -> Manifest | None:
+    """The template's status merged from its copies (R8.3); None when the kind has no rule, so that nothing is written.
+
+    `items` are sorted by cluster; `generation` is the template's, which a copy must have been rendered from to count as caught up.
+    """
+    rule = interpreter_of(template).aggregate
+    return rule(template, items, generation) if rule else None
+
+
+def prune(manifest: Manifest) -> Manifest:
+    """The manifest without what only the hub's server filled in (R6.5). Pruning twice is pruning once."""
+    pruned = prune_metadata(manifest)
+    rule = interpreter_of(manifest).prune
+    return rule(pruned) if rule else pruned
+
+
+def dependencies(manifest: Manifest) -> tuple[Ref, ...]:
+    """What the object cannot run without, in its own namespace (R7.6); sorted, each once."""
+    rule = interpreter_of(manifest).dependencies
+    return tuple(sorted(set(rule(manifest)))) if rule else ()

@@ -1,0 +1,88 @@
+"""From shares to targets and removals: who stays keeps its epoch, who comes gets a new one, who leaves is listed with a reason."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from shoal.api.binding import (
+    CLUSTER_CHANGED,
+    CLUSTER_DELETED,
+    EVICTIONS,
+    POLICY_CHANGED,
+    REBALANCED,
+    REPLACEMENT_READY,
+    REPLICAS_CHANGED,
+    TEMPLATE_REPLACED,
+    Binding,
+    Removal,
+    TargetCluster,
+)
+from shoal.domain.scheduling.ladder import placement_changed
+from shoal.domain.scheduling.request import Request
+from shoal.domain.scheduling.snapshot import Snapshot
+
+
+def merge_targets(
+    request: Request,
+    snapshot: Snapshot,
+    previous: Binding | None,
+    shares: Mapping[str, int | None],
+    *,
+    own: Mapping[str, TargetCluster],
+    now: datetime,
+    position: int,
+    fresh: bool = False,
+) -> tuple[tuple[TargetCluster, ...], dict[str, Removal]]:
+    """The new own targets by name, and all removals.
+
+    A cluster that is forgotten is in neither: nobody there can confirm anything. A cluster that comes back leaves the removals with a new
+    epoch, above the one its copy was ended with.
+    """
+    clusters = tuple(
+        TargetCluster(name=name, replicas=shares[name], epoch=own[name].epoch if name in own else position)
+        for name in sorted(shares, key=str.encode)
+        if not _forgotten(snapshot, name)
+    )
+    staying = {target.name for target in clusters}
+    removals = {name: removal for name, removal in (previous.removals if previous else {}).items() if name not in staying}
+    same_object = previous is not None and previous.template_uid == request.uid
+    for target in previous.clusters if previous else ():
+        attached = same_object and previous is not None and target.name in previous.attached
+        if target.name in staying or attached or _forgotten(snapshot, target.name):
+            continue
+        removals[target.name] = _removal(request, snapshot, previous, target, now=now, fresh=fresh)
+    return clusters, {name: removals[name] for name in sorted(removals)}
+
+
+def _forgotten(snapshot: Snapshot, name: str) -> bool:
+    return bool(snapshot.bit(name) & snapshot.forgotten)
+
+
+def _removal(
+    request: Request, snapshot: Snapshot, previous: Binding | None, target: TargetCluster, *, now: datetime, fresh: bool
+) -> Removal:
+    """Why the cluster leaves, by the strongest cause, and what its copy has to wait for."""
+    since = now.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    assert previous is not None
+    preserve = previous.preserve_resources_on_deletion
+
+    def removal(reason: str, author: str, wait_for: str = "") -> Removal:
+        return Removal(
+            reason=reason, author=author, epoch=target.epoch, since=since, wait_for=wait_for, preserve=preserve and reason not in EVICTIONS
+        )
+
+    if previous.template_uid != request.uid:
+        return removal(TEMPLATE_REPLACED, request.author or "scheduler")
+    if (eviction := request.evictions.get(target.name)) is not None:
+        return removal(eviction.reason, eviction.author, eviction.wait_for)
+    if snapshot.bit(target.name) & snapshot.deleting:
+        return removal(CLUSTER_DELETED, f"cluster/{target.name}", REPLACEMENT_READY if request.workload else "")
+    if fresh:
+        return removal(REBALANCED, request.author or "scheduler")
+    if placement_changed(previous.placement, request.placement, previous.affinity_name):
+        return removal(POLICY_CHANGED, request.author or "scheduler")
+    if request.divided and sum(item.replicas or 0 for item in previous.clusters) != request.replicas:
+        return removal(REPLICAS_CHANGED, request.author or "scheduler")
+    return removal(CLUSTER_CHANGED, f"cluster/{target.name}")

@@ -1,0 +1,7 @@
+"""gateway: the door. The hub's Kubernetes API over STATE, deploy events, questions, and the facts that others subscribe to.
+
+Consumes kubectl and HTTP, `deploy.<source>`, `ask.hub.register`, all families of STATE, and WORK. Is the only writer of `state.object.>` (users'
+objects, change records, application heads) and of `event.>` (one lease holder projects). Any number may run: compare-and-set decides between
+them. Killed at any line, nothing that was accepted is lost: a deploy is one atomic batch, and its answers are computed again until the record
+says that they were sent. Lost are open streams, and requests that were not answered yet, which kubectl and CI send again.
+"""

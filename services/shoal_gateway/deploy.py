@@ -1,0 +1,446 @@
+"""The deploy event: one decision, one atomic batch (architecture.md, "A deploy event and an application").
+
+Manifests go through the hub's own API server over a `Staging` store; what came out is written together with the change record and the
+application's head, or nothing is. NATS and HTTP share `Deploys.handle`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any, NoReturn
+from urllib.parse import quote
+
+import msgspec
+import structlog
+
+from shoal.api import yaml
+from shoal.api.clock import Clock
+from shoal.api.errors import DeployRefused, ManifestInvalid, Retryable, RevisionConflict
+from shoal.api.meta import Manifest, Ref
+from shoal.api.shoal import APPLICATION_LABEL
+from shoal.bus.entries import Draft, Entries, Entry
+from shoal.bus.view import View
+from shoal.kube.apiserver.registry import Registry, ResourceType
+from shoal.kube.apiserver.store import Store, Stored
+from shoal.kube.wire import Handler, Request
+from shoal.messages.catalogue import BINDING, OBJECT, STATUS, ApplicationHead, ChangeRecord, DeployAnswer, DeployData, DeployEvent
+from shoal_gateway import images, merge, origin
+from shoal_gateway.answers import Publisher, refused
+from shoal_gateway.changes import holding
+from shoal_gateway.hub import address, failure_of, path_of
+from shoal_gateway.index import Index
+from shoal_gateway.kinds import APPLICATION, CHANGE, is_template
+from shoal_gateway.staging import Staging
+from shoal_gateway.store import HubStore
+from shoal_gateway.versions import Order, compare
+
+log = structlog.get_logger()
+
+TRIES = 5
+"""Decided again that often when somebody else wrote in between; then the sender is asked to send it again."""
+HEAD_CHANGES_MAX = 50
+_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
+_CORE_VERSION = re.compile(r"v\d+((alpha|beta)\d+)?")
+_API_VERSION = "shoal.dev/v1alpha1"
+_encode = msgspec.json.Encoder(order="deterministic").encode
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much one deploy may be; see `GatewayConfig`."""
+
+    deploy_bytes_max: int = 33_554_432
+    objects_max: int = 998
+
+
+def record_ref(source: str, event_id: str) -> Ref:
+    """Of the change record: the same source and id are the same deploy."""
+    return Ref(*CHANGE, "", sha256(f"{source}\0{event_id}".encode()).hexdigest()[:32])
+
+
+def head_ref(application: str) -> Ref:
+    return Ref(*APPLICATION, "", application)
+
+
+def digest_of(data: DeployData) -> str:
+    return sha256(_encode(data)).hexdigest()
+
+
+def read_event(raw: bytes, *, source: str = "", bytes_max: int = 33_554_432) -> DeployEvent:
+    """The event of a message. `source` is the one its subject names, when it came over the bus. Raises `DeployRefused`."""
+    if len(raw) > bytes_max:
+        raise DeployRefused("TooLarge", f"the event has {len(raw)} bytes, {bytes_max} are allowed; split it into several deploys")
+    try:
+        event = msgspec.json.decode(raw, type=DeployEvent)
+    except msgspec.DecodeError as error:
+        raise DeployRefused("InvalidEvent", f"the event cannot be read: {error}; send a CloudEvent dev.shoal.deploy.v1 as JSON") from error
+    problem = _problem(event, source)
+    if problem:
+        raise DeployRefused("InvalidEvent", problem)
+    return event
+
+
+def _problem(event: DeployEvent, source: str) -> str:
+    data = event.data
+    if not event.id or not event.source:
+        return "id and source must not be empty: together they make the event idempotent; use the commit or the run number as id"
+    if event.type != "dev.shoal.deploy.v1":
+        return f"type {event.type!r} is not known; write dev.shoal.deploy.v1"
+    if source and event.source != source:
+        return f"the event says source {event.source!r} and was sent on deploy.{source}; make them the same"
+    if not _NAME.fullmatch(data.application):
+        return f"application {data.application!r} cannot be a label: write up to 63 letters, digits, '-', '_' or '.'"
+    if len(f"deploy:{event.source}") > 128 or not event.source.isprintable():
+        return "source must be printable and have at most 120 characters"
+    if not (data.manifests or data.images or data.delete):
+        return "there is nothing to do: give manifests, images or delete"
+    empty = next((name for name, ref in data.images.items() if not name or not ref), None)
+    return "" if empty is None else f"images: {empty or 'a name'!r} is empty; write name: reference"
+
+
+def manifests_of(data: DeployData) -> list[tuple[str, Manifest]]:
+    """(where, manifest) of every object of the event, lists taken apart. Raises `DeployRefused` with line and column, or position."""
+    if isinstance(data.manifests, str):
+        try:
+            documents = yaml.load_all(data.manifests, source="manifests")
+        except ManifestInvalid as error:
+            raise DeployRefused("InvalidManifest", str(error)) from error
+        found = [(f"document {number}", one) for number, one in enumerate(documents, 1)]
+    else:
+        found = [(f"manifests[{number}]", one) for number, one in enumerate(data.manifests)]
+    out: list[tuple[str, Manifest]] = []
+    for where, one in found:
+        if isinstance(one, dict) and str(one.get("kind", "")).endswith("List") and isinstance(one.get("items"), list):
+            out += [(f"{where}.items[{number}]", item) for number, item in enumerate(one["items"])]
+        else:
+            out.append((where, one))
+    for where, one in out:
+        _check_form(where, one)
+    return out
+
+
+def _check_form(where: str, one: Any) -> None:
+    if not isinstance(one, dict):
+        raise DeployRefused("InvalidManifest", f"{where} is not an object; each document is one Kubernetes object")
+    metadata = one.get("metadata")
+    for name, value in (("apiVersion", one.get("apiVersion")), ("kind", one.get("kind"))):
+        if not isinstance(value, str) or not value:
+            raise DeployRefused("InvalidManifest", f"{where} has no {name}")
+    if not isinstance(metadata, dict) or not isinstance(metadata.get("name"), str) or not metadata["name"]:
+        raise DeployRefused("InvalidManifest", f"{where} ({one['kind']}) has no metadata.name")
+
+
+def parse_ref(text: str) -> tuple[str, str, str, str]:
+    """(apiVersion, kind, namespace, name) of a reference of `delete`. Raises `DeployRefused`."""
+    parts = text.split("/")
+    core = bool(_CORE_VERSION.fullmatch(parts[0]))
+    api_version, rest = ("/".join(parts[:1]), parts[1:]) if core else ("/".join(parts[:2]), parts[2:])
+    if len(rest) not in (2, 3) or not all(rest):
+        raise DeployRefused(
+            "InvalidEvent", f"delete: {text!r} cannot be read; write apiVersion/Kind/namespace/name, such as v1/ConfigMap/shop/flags"
+        )
+    namespace = rest[1] if len(rest) == 3 and rest[1] != "_" else ""
+    return api_version, rest[0], namespace, rest[-1]
+
+
+def check_version(head: ApplicationHead | None, data: DeployData) -> None:
+    """Raises `DeployRefused` when the version is older than the live one and no rollback is asked for."""
+    if head is None or not data.version or data.rollback or compare(head.version, data.version) != Order.OLDER:
+        return
+    raise DeployRefused(
+        "OlderVersion",
+        f"version {data.version} of {data.application} is older than the live {head.version} (change {head.change}); "
+        "send rollback: true to go back on purpose",
+    )
+
+
+@dataclass
+class _Deploy:
+    """One try to decide an event."""
+
+    event: DeployEvent
+    change: str
+    staging: Staging
+    handle: Handler
+    manager: str
+    refs: list[Ref] = field(default_factory=list)
+    deletes: list[Ref] = field(default_factory=list)
+    used: set[str] = field(default_factory=set)
+
+
+class Deploys:
+    """Handles deploy events. Any gateway may handle any event; compare-and-set on record and head decides."""
+
+    def __init__(
+        self, store: HubStore, view: View, entries: Entries, registry: Registry, index: Index, *,
+        serve: Callable[[Store], Handler], events: Publisher, clock: Clock, uid: Callable[[], str], limits: Limits,
+    ) -> None:  # fmt: skip
+        """`serve` makes an API server over a store."""
+        self._events = events
+        self._store, self._view, self._entries, self._registry, self._index = store, view, entries, registry, index
+        self._serve, self._clock, self._uid, self._limits = serve, clock, uid, limits
+
+    async def handle(self, raw: bytes, *, source: str = "") -> DeployAnswer:
+        """Accepts or refuses. Raises `Retryable` when it is neither: the bus is away, or others wrote all the time."""
+        event: DeployEvent | None = None
+        try:
+            event = read_event(raw, source=source, bytes_max=self._limits.deploy_bytes_max)
+            answer = await self._decide(event)
+        except DeployRefused as error:
+            return await self._refused(event, error.reason, str(error))
+        except ManifestInvalid as error:
+            return await self._refused(event, "InvalidManifest", str(error), error.violations)
+        log.info("deploy repeated" if answer.repeated else "deploy accepted", change=answer.change, application=answer.application)
+        return answer
+
+    async def _decide(self, event: DeployEvent) -> DeployAnswer:
+        change, digest = origin.new_change(), digest_of(event.data)
+        for _ in range(TRIES):
+            await self._view.settled()
+            known = self._known(event, digest)
+            if known is not None:
+                return known
+            try:
+                return await self._try(event, change, digest)
+            except RevisionConflict as error:
+                log.info("deploy decided again", change=change, conflict=str(error))
+        raise Retryable(f"others wrote the objects of {event.data.application} all the time; send the event again", retry_after_s=1.0)
+
+    def _known(self, event: DeployEvent, digest: str) -> DeployAnswer | None:
+        """The answer to an event that was accepted before. Raises `DeployRefused` when it has other content."""
+        entry = self._view.get(OBJECT, record_ref(event.source, event.id))
+        if entry is None or entry.deleted:
+            return None
+        record = msgspec.convert(entry.body["spec"], ChangeRecord)
+        if record.digest != digest:
+            raise DeployRefused(
+                "DifferentContent",
+                f"event {event.id} of {event.source} was accepted before with other content (change {record.change}); use a new id",
+            )
+        return DeployAnswer(accepted=True, change=record.change, application=record.application, version=record.version, repeated=True)
+
+    async def _try(self, event: DeployEvent, change: str, digest: str) -> DeployAnswer:
+        data = event.data
+        head_entry = self._view.get(OBJECT, head_ref(data.application))
+        head = None
+        if head_entry is not None and not head_entry.deleted:
+            head = msgspec.convert(head_entry.body["spec"], ApplicationHead)
+        check_version(head, data)
+        origin.enter(origin.Origin(f"deploy/{event.source}", change))
+        staging = Staging(self._store)
+        deploy = _Deploy(event, change, staging, self._serve(staging), f"deploy:{event.source}"[:128])
+        await self._stage(deploy)
+        staged = staging.staged
+        if len(staged) > self._limits.objects_max:
+            raise DeployRefused("TooMany", f"{len(staged)} objects change, {self._limits.objects_max} fit into one deploy; split it")
+        version = data.version or (head.version if head is not None else "")
+        batch = [(one.draft, one.expected) for one in staged]
+        batch.append(self._head(event, change, version, head, head_entry))
+        batch.append(self._record(deploy, digest, version))  # Last: its sequence is the end of the change.
+        revisions = await self._entries.write_all(batch)
+        await self._store.passed(revisions[-1])
+        return DeployAnswer(accepted=True, change=change, application=data.application, version=version)
+
+    async def _refused(
+        self, event: DeployEvent | None, reason: str, message: str, violations: tuple[tuple[str, str], ...] = ()
+    ) -> DeployAnswer:
+        data = event.data if event is not None else DeployData(application="")
+        log.info("deploy refused", reason=reason, message=message, application=data.application)
+        if event is not None:
+            fact = refused(event.source, event.id, data.application, reason=reason, message=message, now=self._clock.now().isoformat)
+            await self._events.publish(fact)
+        return DeployAnswer(
+            accepted=False, application=data.application, version=data.version, reason=reason, message=message, violations=violations
+        )
+
+    # --- staging ----------------------------------------------------------------------------------------------------------------------
+
+    async def _stage(self, deploy: _Deploy) -> None:
+        data = deploy.event.data
+        found = [(where, manifest, *self._address(where, manifest)) for where, manifest in manifests_of(data)]
+        if len(found) > self._limits.objects_max:
+            raise DeployRefused("TooMany", f"{len(found)} objects, {self._limits.objects_max} fit into one deploy; split it")
+        seen: dict[Ref, str] = {}
+        # Namespaces and definitions come first: the others may need them.
+        for where, manifest, resource, version, ref in sorted(
+            found, key=lambda one: one[4].kind not in ("Namespace", "CustomResourceDefinition")
+        ):
+            if ref in seen:
+                raise DeployRefused("InvalidManifest", f"{where}: {ref} stands in {seen[ref]} already; name each object once")
+            seen[ref] = where
+            await self._apply(deploy, where, manifest, resource, version, ref)
+        await self._set_images(deploy)
+        for text in data.delete:
+            await self._delete(deploy, text)
+
+    def _address(self, where: str, manifest: Manifest) -> tuple[ResourceType, str, Ref]:
+        found = address(self._registry, manifest)
+        if found is None:
+            raise DeployRefused("UnknownKind", f"{where}: {self._unknown(str(manifest['apiVersion']), str(manifest['kind']))}")
+        return found
+
+    def _unknown(self, api_version: str, kind: str) -> str:
+        near = sorted({one.api_version(version) for one in self._registry if one.kind == kind for version in one.versions})
+        hint = f"did you mean {' or '.join(near)}?" if near else "if a CustomResourceDefinition makes it, deploy that first"
+        return f"the hub does not know kind {kind} of {api_version}; {hint}"
+
+    async def _apply(self, deploy: _Deploy, where: str, manifest: Manifest, resource: ResourceType, version: str, ref: Ref) -> None:
+        self._check_alive(deploy.staging.get(ref), ref)
+        wanted = _labelled(manifest, ref, deploy.event.data.application)
+        wanted, used = images.with_images(wanted, deploy.event.data.images)
+        deploy.used |= used
+        wanted = {key: value for key, value in wanted.items() if key != "status"}
+        wanted["metadata"] = {
+            key: value for key, value in wanted["metadata"].items() if key not in ("resourceVersion", "managedFields", "uid")
+        }
+        query = {"fieldManager": deploy.manager, "force": "true", "fieldValidation": "Strict"}
+        await self._send(deploy, "PATCH", resource, version, ref, query, wanted, where)
+        deploy.refs.append(ref)
+
+    async def _set_images(self, deploy: _Deploy) -> None:
+        data = deploy.event.data
+        if not data.images:
+            return
+        given = set(deploy.refs)
+        for ref in sorted(self._index.objects_of(data.application)):
+            stored = deploy.staging.get(ref) if ref not in given else None
+            if stored is None:
+                continue
+            live = stored.object()
+            wanted, used = images.with_images(live, data.images)
+            deploy.used |= used
+            if wanted is live:
+                deploy.refs += [ref] if used else []  # It has the image already: the change is about it all the same.
+                continue
+            self._check_alive(stored, ref)
+            resource, version, _ = self._address(str(ref), live)
+            await self._send(deploy, "PUT", resource, version, ref, {"fieldManager": deploy.manager}, wanted, str(ref))
+            deploy.refs.append(ref)
+        self._check_images_used(deploy)
+
+    def _check_images_used(self, deploy: _Deploy) -> None:
+        data = deploy.event.data
+        unused = sorted(set(data.images) - deploy.used)
+        if not unused:
+            return
+        refs = {*deploy.refs, *self._index.objects_of(data.application)}
+        stored = [one for ref in refs if (one := deploy.staging.get(ref)) is not None]
+        known = sorted({f"{box.name} ({images.repository(box.image)})" for one in stored for box in images.containers(one.object())})
+        there = f"it has {', '.join(known)}" if known else "it has no containers in the hub yet; deploy its manifests first"
+        raise DeployRefused("InvalidEvent", f"images: no container of {data.application} is meant by {', '.join(unused)}; {there}")
+
+    async def _delete(self, deploy: _Deploy, text: str) -> None:
+        api_version, kind, namespace, name = parse_ref(text)
+        manifest = {"apiVersion": api_version, "kind": kind, "metadata": {"namespace": namespace, "name": name}}
+        resource, version, ref = self._address(f"delete {text}", manifest)
+        if ref in deploy.refs:
+            raise DeployRefused("InvalidEvent", f"{ref} stands in delete and among the manifests; choose one")
+        if deploy.staging.get(ref) is not None:
+            await self._send(deploy, "DELETE", resource, version, ref, {}, None, f"delete {text}")
+        deploy.deletes.append(ref)  # What is gone already is deleted, too.
+
+    async def _send(
+        self,
+        deploy: _Deploy,
+        method: str,
+        resource: ResourceType,
+        version: str,
+        ref: Ref,
+        query: dict[str, str],
+        body: Manifest | None,
+        where: str,
+    ) -> None:
+        media = "application/apply-patch+yaml" if method == "PATCH" else "application/json"
+        request = Request(
+            method=method,
+            path=path_of(resource, version, quote(ref.namespace, safe=""), quote(ref.name, safe=":")),
+            query=query,
+            headers={"content-type": media, "accept": "application/json"},
+            body=_encode(body) if body is not None else b"",
+        )
+        answer = await deploy.handle(request)
+        if answer.status >= 300:
+            _refuse(ref, where, answer.status, *failure_of(answer))
+
+    def _check_alive(self, stored: Stored | None, ref: Ref) -> None:
+        if stored is None or b'"deletionTimestamp"' not in stored.body:
+            return
+        metadata = stored.object()["metadata"]
+        if not metadata.get("deletionTimestamp"):
+            return
+        names = holding(self._view.get(BINDING, ref), self._view.get(STATUS, ref), str(metadata.get("uid", "")))
+        waits = f"waiting for {', '.join(names)}" if names else "waiting for its finalizers"
+        raise DeployRefused("BeingDeleted", f"{ref} is being deleted, {waits}; send the deploy again with a new id when it is gone")
+
+    # --- the two records ---------------------------------------------------------------------------------------------------------------
+
+    def _head(
+        self, event: DeployEvent, change: str, version: str, head: ApplicationHead | None, entry: Entry[Manifest] | None
+    ) -> tuple[Draft[Manifest], int]:
+        name = event.data.application
+        names = (record_ref(event.source, event.id).name, *(head.changes if head is not None else ()))[:HEAD_CHANGES_MAX]
+        spec = ApplicationHead(application=name, version=version, change=change, changes=names)
+        old = entry.body["metadata"] if entry is not None and not entry.deleted else None
+        return self._own(head_ref(name), spec, event, change, old), entry.revision if entry is not None else 0
+
+    def _record(self, deploy: _Deploy, digest: str, version: str) -> tuple[Draft[Manifest], int]:
+        event, ref = deploy.event, record_ref(deploy.event.source, deploy.event.id)
+        spec = ChangeRecord(
+            change=deploy.change,
+            source=event.source,
+            event_id=event.id,
+            digest=digest,
+            application=event.data.application,
+            version=version,
+            accepted_at=self._clock.now().isoformat(timespec="milliseconds"),
+            objects=tuple(deploy.refs),
+            deletes=tuple(deploy.deletes),
+        )
+        entry = self._view.get(OBJECT, ref)
+        return self._own(ref, spec, event, deploy.change, None), entry.revision if entry is not None else 0
+
+    def _own(self, ref: Ref, spec: msgspec.Struct, event: DeployEvent, change: str, old: dict[str, Any] | None) -> Draft[Manifest]:
+        """The entry of an object that only the gateway writes."""
+        created = self._clock.now().strftime("%Y-%m-%dT%H:%M:%SZ")
+        metadata: dict[str, Any] = {"name": ref.name, "uid": self._uid(), "creationTimestamp": created, "generation": 0} | (old or {})
+        metadata["generation"] += 1
+        body = {"apiVersion": _API_VERSION, "kind": ref.kind, "metadata": metadata, "spec": msgspec.to_builtins(spec)}
+        return Draft(family=OBJECT, ref=ref, body=body, uid=metadata["uid"], change=change, author=f"deploy/{event.source}")
+
+
+def _labelled(manifest: Manifest, ref: Ref, application: str) -> Manifest:
+    """The manifest with the application's label, where its own labels do not say the same. Raises `DeployRefused`."""
+    if not is_template(ref) or ref.kind in ("Namespace", "CustomResourceDefinition"):
+        return manifest
+    metadata = manifest["metadata"]
+    labels = metadata.get("labels") or {}
+    if not isinstance(labels, dict) or merge.application_of(labels, ref) == application:
+        return manifest
+    if labels.get(APPLICATION_LABEL):
+        raise DeployRefused(
+            "InvalidManifest",
+            f"{ref} has label {APPLICATION_LABEL}={labels[APPLICATION_LABEL]}, the deploy is of {application}; make them the same",
+        )
+    return {**manifest, "metadata": {**metadata, "labels": {**labels, APPLICATION_LABEL: application}}}
+
+
+def _refuse(ref: Ref, where: str, status: int, reason: str, message: str, fields: Sequence[tuple[str, str]]) -> NoReturn:
+    """Raises what an answer of the API server means for the whole deploy."""
+    text = f"{where}: {message}"
+    if status == 404 and message.startswith("namespaces "):
+        raise DeployRefused(
+            "NamespaceMissing",
+            f"{where}: namespace {ref.namespace} of {ref.kind} {ref.name} does not exist; add it to the deploy or create it first",
+        )
+    if status == 409 and reason == "Conflict" and "modified" in message:
+        raise RevisionConflict(str(ref), expected=0)
+    if status == 413:
+        raise DeployRefused("TooLarge", text)
+    if status in (400, 422):
+        raise ManifestInvalid(text, tuple((f"{ref}: {path}", told) for path, told in fields))
+    if status in (429, 500, 503, 504):
+        raise Retryable(text)
+    raise DeployRefused("Forbidden" if status == 403 else reason or "Refused", text)

@@ -1,0 +1,91 @@
+"""The hub's own API, called from inside: what the gateway itself writes goes through the same door as what users write."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+
+from shoal.api.errors import ManifestInvalid, RevisionConflict, Terminal
+from shoal.api.meta import Manifest, Ref, group_of
+from shoal.kube.apiserver.registry import Registry, ResourceType
+from shoal.kube.apiserver.store import Selection, Store, decode
+from shoal.kube.wire import Handler, Request, Response
+
+encode = msgspec.json.Encoder().encode
+
+
+def path_of(resource: ResourceType, version: str, namespace: str, name: str = "") -> str:
+    """The path of an object, or of the collection it is in."""
+    head = f"/apis/{resource.group}/{version}" if resource.group else f"/api/{version}"
+    scope = f"/namespaces/{namespace}" if resource.namespaced else ""
+    return f"{head}{scope}/{resource.plural}" + (f"/{name}" if name else "")
+
+
+def address(registry: Registry, manifest: Manifest) -> tuple[ResourceType, str, Ref] | None:
+    """(kind, version, ref) of a manifest, its namespace `default` where it names none; None for a kind that is not served."""
+    api_version = str(manifest["apiVersion"])
+    resource = registry.of(group_of(api_version), str(manifest["kind"]))
+    version = api_version.rpartition("/")[2]
+    if resource is None or version not in resource.versions:
+        return None
+    metadata = manifest.get("metadata") or {}
+    namespace = (metadata.get("namespace") or "default") if resource.namespaced else ""
+    return resource, version, Ref(resource.group, resource.kind, namespace, str(metadata.get("name") or ""))
+
+
+def failure_of(answer: Response) -> tuple[str, str, tuple[tuple[str, str], ...]]:
+    """(reason, message, (field, sentence) pairs) of an answer of 400 or above."""
+    body: dict[str, Any] = decode(answer.body)
+    causes = (body.get("details") or {}).get("causes") or ()
+    fields = tuple((str(one.get("field", "")), str(one.get("message", ""))) for one in causes)
+    return str(body.get("reason", "")), str(body.get("message", "")), fields
+
+
+class Hub:
+    """Requests to the hub's API in this process. Who asks is the task's `origin`."""
+
+    def __init__(self, handle: Handler, store: Store, registry: Registry) -> None:
+        self._handle, self._store, self._registry = handle, store, registry
+
+    async def settled(self) -> int:
+        return await self._store.settled()
+
+    def list(self, group: str, kind: str) -> list[Manifest]:
+        return [one.object() for one in self._store.list(Selection(group, kind))]
+
+    def get(self, ref: Ref) -> Manifest | None:
+        found = self._store.get(ref)
+        return found.object() if found is not None else None
+
+    async def create(self, manifest: Manifest, *, manager: str) -> Manifest:
+        """Raises `RevisionConflict` when it exists, `ManifestInvalid` when it is refused."""
+        return await self._send("POST", manifest, manager)
+
+    async def update(self, manifest: Manifest, *, manager: str) -> Manifest:
+        """Replaces the object that `manifest` was made from. Raises `RevisionConflict`, `ManifestInvalid`."""
+        return await self._send("PUT", manifest, manager)
+
+    async def _send(self, method: str, manifest: Manifest, manager: str) -> Manifest:
+        found = address(self._registry, manifest)
+        if found is None:
+            raise Terminal(f"kind {manifest['kind']} of {manifest['apiVersion']} is not served")
+        resource, version, ref = found
+        path = path_of(resource, version, quote(ref.namespace, safe=""), "" if method == "POST" else quote(ref.name, safe=""))
+        answer = await self._handle(
+            Request(
+                method=method,
+                path=path,
+                query={"fieldManager": manager},
+                headers={"content-type": "application/json", "accept": "application/json"},
+                body=encode(manifest),
+            )
+        )
+        if answer.status < 300:
+            made: Manifest = decode(answer.body)
+            return made
+        reason, message, fields = failure_of(answer)
+        if answer.status == 409:
+            raise RevisionConflict(str(ref), expected=0)
+        raise ManifestInvalid(f"{reason}: {message}", fields)
