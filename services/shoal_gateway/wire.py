@@ -95,6 +95,8 @@ class Service(Reconciling):
         self._door: Door | None = None
         self._listener: Listener | None = None
         self._tokens = Tokens.read(config.tokens_file)
+        self.address = ""
+        """Base URL of the HTTP door, once it is open."""
         super().__init__(config.name, self._assemble)
 
     async def _assemble(self) -> Parts:
@@ -124,7 +126,8 @@ class Service(Reconciling):
             keepalive_s=config.sse_keepalive_s,
         )
         self._listener = Listener(self._door, config)
-        health.announce(config, await self._listener.start(), self._clock)
+        self.address = await self._listener.start()
+        health.announce(config, self.address, self._clock)
 
     async def stop(self) -> None:
         if self._door is not None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -27,7 +27,6 @@ from shoal.runtime.clock import SystemClock
 LIMIT_S = 20.0
 CONFIG_MAP = Kind("", "ConfigMap")
 numbers = itertools.count()
-events = list[tuple[str, str]]
 
 
 @pytest.fixture(scope="module")
@@ -67,11 +66,11 @@ async def namespace(api: Api) -> str:
     return name
 
 
-async def until(condition: Callable[[], bool], what: str) -> None:
-    async with asyncio.timeout(LIMIT_S):
-        while not condition():
-            await asyncio.sleep(0.02)
-    assert condition(), what
+async def eventually(question: Callable[[], Awaitable[bool]], what: str) -> None:
+    limit = SystemClock().monotonic() + LIMIT_S
+    while not await question():
+        assert SystemClock().monotonic() < limit, f"not within {LIMIT_S} s: {what}"
+        await asyncio.sleep(0.02)
 
 
 def config_map(namespace: str, name: str = "settings", **data: str) -> Manifest:
@@ -177,14 +176,8 @@ async def test_a_namespace_that_ends_takes_nothing_new_and_is_no_rejection(api: 
     await api.create(held)
     assert await api.delete(Ref("", "Namespace", "", namespace))
 
-    async def refused() -> bool:
-        try:
-            await api.apply(config_map(namespace), field_manager="shoal")
-        except DependencyMissing:
-            return True
-        return False
-
-    assert await refused()
+    with pytest.raises(DependencyMissing, match=namespace):
+        await api.apply(config_map(namespace), field_manager="shoal")
     await api.patch_merge(ref(namespace, "held"), {"metadata": {"finalizers": None}})
 
 
@@ -249,7 +242,11 @@ async def test_a_reflector_follows_every_change(api: Api, namespace: str, whole:
         await api.apply(config_map(namespace, "after", colour="red"), field_manager="shoal")
         await api.apply(config_map(namespace, "after", colour="green"), field_manager="shoal")
         await api.delete(ref(namespace, "before"))
-        await until(lambda: ("DELETED", "before") in [entry[:2] for entry in told], "the deletion was told")
+
+        async def deletion_told() -> bool:
+            return ("DELETED", "before") in [entry[:2] for entry in told]
+
+        await eventually(deletion_told, "the deletion is told")
     finally:
         task.cancel()
     mine = [entry[:2] for entry in told if entry[1] in {"before", "after"}]
@@ -289,9 +286,7 @@ async def test_a_deployment_becomes_ready_and_counts_in_the_inventory(api: Api, 
         live = await member.live(Ref("apps", "Deployment", namespace, "web")) or {}
         return bool(live.get("status", {}).get("availableReplicas") == 2)
 
-    async with asyncio.timeout(LIMIT_S):
-        while not await ready():
-            await asyncio.sleep(0.05)
+    await eventually(ready, "the Deployment is available")
     after = await member.inventory()
     pods = [int(each.resource_summary.allocated.get("pods", "0")) for each in (before, after)]
     assert pods[1] - pods[0] == 2

@@ -12,8 +12,10 @@ import uuid
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from shoal_gateway.wire import parts as gateway_parts
+import msgspec
+import structlog
 
+from shoal.api.errors import Retryable, ShoalError
 from shoal.api.meta import Manifest, Ref
 from shoal.api.status import READY
 from shoal.bus.memory import Faults, MemoryBus
@@ -29,12 +31,15 @@ from shoal.messages.catalogue import BELIEF, OBJECT, STATE, STATE_FAMILIES
 from shoal.runtime.config import AgentConfig, GatewayConfig, MonitorConfig, RendererConfig, SchedulerConfig
 from shoal.runtime.reconciling import Parts, Reconciling
 from shoal_agent.wire import parts as agent_parts
+from shoal_gateway.queries import shown
+from shoal_gateway.wire import Gateway
+from shoal_gateway.wire import assemble as gateway_assemble
 from shoal_health_monitor.wire import parts as monitor_parts
 from shoal_override_renderer.wire import parts as renderer_parts
 from shoal_scheduler.wire import parts as scheduler_parts
 from support.virtual import VirtualClock
 
-HUB = ("gateway", "scheduler", "override-renderer", "health-monitor")
+log = structlog.get_logger()
 
 
 class SimulatedMember:
@@ -77,8 +82,17 @@ class Process:
             try:
                 await service.start()
                 await service.run()
+            except ShoalError as error:
+                log.info("process ended by itself", process=self.name, cause=str(error))
+            except ExceptionGroup as group:
+                log.info("process ended by itself", process=self.name, cause=str(group.exceptions))
             finally:
                 self._world.bus.kill(self.name)
+            await self._world.clock.sleep(1.0)
+
+    @property
+    def lives(self) -> bool:
+        return self._task is not None and not self._task.done()
 
     async def crash(self) -> None:
         """SIGKILL: nothing is finished, nothing is drained."""
@@ -105,8 +119,7 @@ class World:
         self.members = {name: SimulatedMember(name, self.clock, self.new_uid) for name in members}
         self.places = members
         self.processes: dict[str, Process] = {}
-        self.handler: Callable[[Request], Awaitable[Response]] | None = None
-        self.gateway: Any = None
+        self.gateway: Gateway | None = None
         self._dying: list[asyncio.Task[None]] = []
 
     def new_uid(self) -> str:
@@ -135,7 +148,9 @@ class World:
         chance = random.Random(self.chance.random()).random
 
         async def gateway() -> Parts:
-            parts, self.gateway = await gateway_parts(GatewayConfig(), self.bus.client("gateway"), self.clock, chance)
+            parts, self.gateway = await gateway_assemble(
+                GatewayConfig(), self.bus.client("gateway"), self.clock, chance, new_uid=self.new_uid
+            )
             return parts
 
         async def scheduler() -> Parts:
@@ -229,3 +244,50 @@ class World:
         """The object is no longer in the hub."""
         entry = self.view.get(OBJECT, ref)
         return entry is None or entry.deleted
+
+    async def deploy(self, event: dict[str, Any], *, limit_s: float = 60) -> str:
+        """Sends a deploy event as CI does: again, with the same id, until it is answered. The change id."""
+        answer = await self._insist(lambda gateway: gateway.deploy(msgspec.json.encode(event)), limit_s, f"an answer to {event['id']}")
+        assert answer.accepted, answer
+        return str(answer.change)
+
+    async def delete(self, ref: Ref, *, limit_s: float = 60) -> None:
+        """DELETE at the hub's API."""
+        plural = f"{ref.kind.lower()}s"
+        root = f"/apis/{ref.group}/v1" if ref.group else "/api/v1"
+        request = Request(method="DELETE", path=f"{root}/namespaces/{ref.namespace}/{plural}/{ref.name}")
+        answer = await self._insist(lambda gateway: gateway.handle(request), limit_s, f"an answer to DELETE {ref}")
+        assert answer.status in (200, 202), answer.body
+
+    async def _insist(self, ask: Callable[[Gateway], Awaitable[Any]], limit_s: float, what: str) -> Any:
+        deadline = self.clock.monotonic() + limit_s
+        while self.clock.monotonic() < deadline:
+            if self.gateway is not None and self.processes["gateway"].lives:
+                answer = await self._asked(ask(self.gateway))
+                if answer is not None and getattr(answer, "status", 200) < 500:
+                    return answer
+            await self.clock.sleep(0.5)
+        raise AssertionError(f"not within {limit_s:g} s of virtual time: {what}")
+
+    async def _asked(self, question: Awaitable[Any]) -> Any:
+        """The answer; None when the gateway died with it, or had none."""
+        process = self.processes["gateway"]
+        asked, crashes = asyncio.ensure_future(question), process.crashes
+        deadline = self.clock.monotonic() + 15
+        while not asked.done() and process.crashes == crashes and self.clock.monotonic() < deadline:
+            await self.clock.sleep(0.05)
+        if not asked.done():
+            asked.cancel()
+            await asyncio.gather(asked, return_exceptions=True)
+            return None
+        try:
+            return asked.result()
+        except Retryable:
+            return None
+
+    def change_state(self, change: str) -> str:
+        """As the hub says it: accepted, applied, ready, failed, superseded; empty while it cannot be asked."""
+        if self.gateway is None:
+            return ""
+        found = self.gateway.changes.state(change)
+        return str(shown(found)["state"]) if found else ""

@@ -42,7 +42,7 @@ class Lease:
 
     @property
     def held(self) -> bool:
-        """True while nobody else can hold it. A lost connection ends it at once: leases live in memory, and a restarted server has none."""
+        """True while nobody else can hold it. A lost connection ends it at once: a restarted server may have forgotten the last renewals."""
         return self._bus.connected and self._clock.monotonic() < self._valid_until
 
     @property

@@ -22,8 +22,8 @@ T = TypeVar("T")
 Key = tuple[str, str, Ref]
 """Family name, member, ref."""
 
-SYNC_EVERY_S = 0.2
-"""How often a waiter asks how far the stream is, while nothing of the view's own families is written."""
+SYNC_AFTER_S, SYNC_EVERY_S = 0.003, 0.2
+"""When a waiter first asks how far the stream is (a delivery takes 1 ms), and how often again: for what concerns another view."""
 SLICE = 200
 """Entries taken in before others get their turn on the loop: about 5 ms."""
 
@@ -80,6 +80,11 @@ class View:
             if not waiter.done():
                 waiter.set_exception(BusUnavailable(f"view {self._name} was stopped"))
         self._waiters.clear()
+
+    @property
+    def name(self) -> str:
+        """As in metrics and logs."""
+        return self._name
 
     @property
     def complete(self) -> bool:
@@ -157,7 +162,7 @@ class View:
         self._waiters.append((sequence, waiter))
         try:
             # The sequence may be of a family that is not in this view, and then never arrives; so the watch is asked, but not at once.
-            wait_s = SYNC_EVERY_S / 10
+            wait_s = SYNC_AFTER_S
             while not waiter.done():
                 await asyncio.wait([waiter], timeout=min(wait_s, max(0.0, deadline - loop.time())))
                 if not waiter.done() and loop.time() >= deadline:

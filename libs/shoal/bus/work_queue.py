@@ -151,6 +151,15 @@ class WorkQueue(Generic[K]):
     # --- state ---
 
     @property
+    def name(self) -> str:
+        """As in metrics and logs."""
+        return self._name
+
+    def __len__(self) -> int:
+        """Keys that wait for a worker."""
+        return len(self._fresh) + len(self._bulk)
+
+    @property
     def behind(self) -> tuple[K, ...]:
         """Keys that failed and wait for their next try."""
         return tuple(key for key, state in self._states.items() if state.backing_off)

@@ -49,6 +49,7 @@ async def test_one_holds_and_the_next_takes_over(world: Any) -> None:
         lease.on_change(lambda held, number=number: changes.append((number, held)))  # type: ignore[misc]
         leases.append(lease)
         tasks.append(asyncio.create_task(lease.run()))
+
     def holders() -> list[int]:
         held = [number for number, lease in enumerate(leases) if lease.held]
         assert len(held) <= 1, "two hold at once"

@@ -13,7 +13,10 @@ import pytest
 from shoal.api.errors import BusUnavailable, StreamDrifted
 from shoal.api.meta import Ref
 from shoal.bus.entries import Draft, Entries
-from shoal.bus.nats import NatsBus
+from shoal.bus.events import send_deploy
+from shoal.bus.leases import Lease
+from shoal.bus.nats import BusSettings, NatsBus
+from shoal.bus.nats.inbox import FastStreamInbox
 from shoal.bus.port import Append, Loaded, Message, Stored
 from shoal.bus.topology import bootstrap, check
 from shoal.bus.view import View
@@ -218,3 +221,102 @@ async def test_closing_lets_handlers_finish(own: tuple[NatsServer, NatsBus]) -> 
     await other.close()
     assert finished
     assert (await bus.info("STATE")).last == finished[-1]
+
+
+async def test_what_is_subscribed_without_a_connection_is_heard_after_it(own: tuple[NatsServer, NatsBus]) -> None:
+    server, bus = own
+    heard: list[bytes] = []
+
+    async def hear(message: Message) -> None:
+        heard.append(message.data)
+
+    server.kill()
+    await until(lambda: not bus.connected)
+    await bus.subscribe("beat.x", hear)
+    server.start()
+    await until(lambda: bus.connected)
+    await bus.publish("beat.x", b"1")
+    await until(lambda: heard == [b"1"])
+
+
+async def test_closing_without_a_server_does_not_wait(own: tuple[NatsServer, NatsBus]) -> None:
+    server, _ = own
+    other = await server.connect("other")
+    view = View(other, STATE, [OBJECT], name="t", clock=CLOCK)
+    await view.start()
+    await view.completed()
+    await other.subscribe("beat.x", lambda message: asyncio.sleep(0))
+    server.kill()
+    await until(lambda: not other.connected)
+    began = time.monotonic()
+    await view.stop()
+    await other.close()
+    assert time.monotonic() - began < 2
+    server.start()
+
+
+async def test_more_batches_at_once_than_the_server_opens(own: tuple[NatsServer, NatsBus]) -> None:
+    _, bus = own
+    entries = Entries(bus, CLOCK)
+    await asyncio.gather(*(entries.write_all([(draft(f"b{n}-{i}", {}), 0) for i in range(3)]) for n in range(120)))
+    assert (await bus.info("STATE")).last == 360
+
+
+async def test_the_deploy_inbox_survives_kill_9_and_an_err(own: tuple[NatsServer, NatsBus]) -> None:
+    server, bus = own
+    seen: list[bytes] = []
+
+    async def handle(source: str, event: bytes) -> bytes:
+        seen.append(event)
+        return b"done " + event
+
+    inbox = FastStreamInbox(BusSettings(url=server.url), bus, clock=CLOCK)
+    task = asyncio.create_task(inbox.run(handle))
+    assert await send_deploy(bus, "ci", b"1", timeout_s=10) == b"done 1"
+    server.kill()
+    await until(lambda: not bus.connected)
+    server.start()
+    await until(lambda: bus.connected)
+    assert await send_deploy(bus, "ci", b"2", timeout_s=20) == b"done 2"
+    await inbox.stop()
+    await task
+    assert set(seen) == {b"1", b"2"}
+
+
+async def test_the_deploy_inbox_stops_while_the_server_is_down(own: tuple[NatsServer, NatsBus]) -> None:
+    server, bus = own
+    started = asyncio.Event()
+
+    async def handle(source: str, event: bytes) -> bytes:
+        started.set()
+        return b""
+
+    inbox = FastStreamInbox(BusSettings(url=server.url), bus, clock=CLOCK)
+    task = asyncio.create_task(inbox.run(handle))
+    await send_deploy(bus, "ci", b"1", timeout_s=10)
+    server.kill()
+    await until(lambda: not bus.connected)
+    await inbox.stop()
+    await asyncio.wait_for(task, 10)
+    server.start()
+
+
+async def test_leases_do_not_have_two_holders_over_a_restart(own: tuple[NatsServer, NatsBus]) -> None:
+    """A server that comes back may have forgotten the last renewals, so a holder gives up with its connection."""
+    server, bus = own
+    other = await server.connect("other")
+    leases = [Lease(client, "x", holder=str(n), ttl_s=4, clock=CLOCK) for n, client in enumerate((bus, other))]
+    tasks = [asyncio.create_task(lease.run()) for lease in leases]
+    await until(lambda: any(lease.held for lease in leases))
+    server.kill()
+    await until(lambda: not any(lease.held for lease in leases))
+    server.start()
+    await until(lambda: any(lease.held for lease in leases))
+    limit = time.monotonic() + 1
+    while time.monotonic() < limit:
+        assert sum(lease.held for lease in leases) <= 1
+        await asyncio.sleep(0.01)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    await other.close()

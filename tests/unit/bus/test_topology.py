@@ -92,7 +92,7 @@ async def test_bootstrap_refuses(expected: set[str], create: bool, told: str) ->
     assert bus.streams == {}
 
 
-async def test_leases_are_made_again_since_they_live_in_memory() -> None:
+async def test_leases_are_made_again_since_nothing_is_lost_with_them() -> None:
     bus = MemoryBus(ManualClock())
     names = {stream.name for stream in STREAMS}
     await bootstrap(bus, create=True, streams=tuple(stream for stream in STREAMS if stream is not LEASE))

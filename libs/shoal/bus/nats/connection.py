@@ -186,6 +186,9 @@ class Connection:
                 future.set_exception(BusUnavailable("the connection to the bus broke before the answer came"))
 
     async def _on_reconnected(self) -> None:
+        for subscription in tuple(self._subscriptions):
+            if not subscription.made:  # Wanted while there was no connection.
+                await subscription.renew(self._client)
         self._up()
         for callback in tuple(self._callbacks):
             callback()
@@ -223,7 +226,9 @@ class Connection:
         while not self._closing:
             await asyncio.sleep(REBUILD_AFTER_S / 3)
             since = self._silent_since
-            if since is not None and not self._rebuilding and self._clock.monotonic() - since > REBUILD_AFTER_S:
+            if since is not None and not self._rebuilding and self._client.is_connected:
+                await self._on_reconnected()  # A late word of a connection that is gone has overtaken.
+            elif since is not None and not self._rebuilding and self._clock.monotonic() - since > REBUILD_AFTER_S:
                 self._rebuilding = True
                 self._spawn(self._rebuild())
 
@@ -350,6 +355,10 @@ class Subscribed:
         self._connection, self._subject, self._queue, self._handler = connection, subject, queue, handler
         self._current: NatsSubscription | None = None
 
+    @property
+    def made(self) -> bool:
+        return self._current is not None
+
     async def renew(self, client: Client) -> None:
         self._current = await client.subscribe(self._subject, queue=self._queue, cb=self._deliver)
 
@@ -366,6 +375,9 @@ class Subscribed:
         if current is None:
             return
         try:
+            if not self._connection.connected:
+                await current.unsubscribe()
+                return
             await asyncio.wait_for(current.drain(), DRAIN_S)  # type: ignore[no-untyped-call]  # nats-py names no type.
         except FOREIGN as error:  # The connection is gone, and the subscription with it.
             log.debug("subscription not drained", subject=self._subject, error=str(error))

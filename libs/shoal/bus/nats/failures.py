@@ -18,7 +18,10 @@ TOO_LARGE = 10054
 OTHER_STREAM = 10060
 DUPLICATE_IN_BATCH = 10201
 """The batch, or a part of it, was stored before: what a lost answer leaves behind."""
-_UNAVAILABLE = frozenset({10008, 10009, 10023, 10047, 10077, 10122})
+BATCH_INCOMPLETE = 10176
+"""The server has given the batch up (10 s without its end, or a part was lost): nothing of it is stored."""
+BATCH_DISABLED = 10174
+_UNAVAILABLE = frozenset({BATCH_INCOMPLETE, 10008, 10009, 10023, 10047, 10077, 10122})
 """No leader, not ready, no resources: it may be better later."""
 
 FOREIGN = (nats.errors.Error, OSError, asyncio.TimeoutError)
@@ -50,8 +53,8 @@ def refusal_of(error: ApiError, what: str, expected: int | None = None) -> Shoal
         return RevisionConflict(what, expected=expected or 0, actual=int(found.group(1)) if found else None)
     if error.err_code == TOO_LARGE:
         return ManifestInvalid(f"{what}: larger than its stream takes")
-    if error.err_code in (STREAM_NOT_FOUND, OTHER_STREAM, CONSUMER_NOT_FOUND):
+    if error.err_code in (STREAM_NOT_FOUND, OTHER_STREAM, CONSUMER_NOT_FOUND, BATCH_DISABLED):
         return StreamDrifted(f"{what}: {error.description}; run `shoal bootstrap`")
-    if error.code == 503 or error.err_code in _UNAVAILABLE:
+    if error.code in (429, 503) or error.err_code in _UNAVAILABLE:
         return BusUnavailable(f"{what}: {error.description}")
     return Terminal(f"{what}: the bus refuses: {error.description} ({error.err_code})")

@@ -23,7 +23,8 @@ from shoal.messages.catalogue import DEPLOY
 
 log = structlog.get_logger(__name__)
 
-FETCH_S = 5.0
+FETCH_S = 2.0
+"""How long one question for an event stands; a server that restarts forgets it, and the next one is asked after this."""
 CHECK_EVERY_S = 5.0
 """How often the consumer is looked for: FastStream's loop spins when it is gone."""
 IN_PROGRESS_S = 20.0

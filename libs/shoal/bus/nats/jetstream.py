@@ -11,8 +11,9 @@ from uuid import uuid4
 import msgspec
 from nats.aio.msg import Msg
 
+from shoal.api.clock import Clock
 from shoal.api.errors import BusUnavailable, StreamDrifted
-from shoal.bus.nats.connection import Connection
+from shoal.bus.nats.connection import BusSettings, Connection
 from shoal.bus.nats.failures import CONSUMER_NOT_FOUND, NO_MESSAGE, STREAM_NOT_FOUND, ApiError, refusal_of
 from shoal.bus.nats.watch import NatsWatch
 from shoal.bus.port import (
@@ -32,6 +33,8 @@ from shoal.bus.port import (
     check_subject,
 )
 
+BATCHES_AT_ONCE = 8
+"""Of one connection. The server takes 50 open batches for each stream and refuses more."""
 _GET_BYTES = 4 * 1024 * 1024
 """Subjects of one batched get: the request itself must fit into a message."""
 
@@ -81,6 +84,10 @@ AnswerT = TypeVar("AnswerT", bound=_Answer)
 class NatsBus(Connection):
     """The bus of one service over one connection."""
 
+    def __init__(self, settings: BusSettings, *, name: str, clock: Clock) -> None:
+        super().__init__(settings, name=name, clock=clock)
+        self._batches = asyncio.Semaphore(BATCHES_AT_ONCE)
+
     # --- writing ---
 
     async def append(self, stream: str, item: Append, *, timeout_s: float = TIMEOUT_S) -> int:
@@ -92,6 +99,10 @@ class NatsBus(Connection):
     async def append_all(self, stream: str, items: Sequence[Append], *, timeout_s: float = TIMEOUT_S) -> int:
         if len(items) == 1:
             return await self.append(stream, items[0], timeout_s=timeout_s)
+        async with self._batches:
+            return await self._append_batch(stream, items, timeout_s)
+
+    async def _append_batch(self, stream: str, items: Sequence[Append], timeout_s: float) -> int:
         if not 0 < len(items) <= BATCH_MAX:
             raise ValueError(f"a batch has 1 to {BATCH_MAX} entries, not {len(items)}")
         for item in items:

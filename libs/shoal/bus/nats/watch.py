@@ -62,6 +62,7 @@ class NatsWatch:
         self._loaded = False
         self._began = False
         self._heard = 0.0
+        self._trouble = ""
         self._wanted_sync = asyncio.Event()
         bus.on_reconnect(self._on_reconnect)
         loop = asyncio.get_running_loop()
@@ -119,11 +120,16 @@ class NatsWatch:
                 await self._stay()
             except (ShoalError, *FOREIGN) as error:
                 if not self._closed:
-                    log.warning("watch interrupted", stream=self._stream, subjects=self._subjects, error=str(error))
+                    self._tell(str(error))
                     await self._pause()
             except Exception:
                 log.exception("watch failed", stream=self._stream)
                 await self._pause()
+
+    def _tell(self, trouble: str) -> None:
+        if trouble != self._trouble:  # One line for each new trouble, not one for each attempt.
+            log.warning("watch interrupted", stream=self._stream, subjects=self._subjects, error=trouble)
+        self._trouble = trouble
 
     async def _pause(self) -> None:
         """Waits a little, or until the connection is back."""
@@ -154,6 +160,7 @@ class NatsWatch:
         self._subscription = await self._bus.client.subscribe(inbox, cb=receive, pending_msgs_limit=0, pending_bytes_limit=0)
         await self._create(inbox)
         self._target = last
+        self._trouble = ""
 
     async def _create(self, inbox: str) -> None:
         where: dict[str, Any] = {"deliver_policy": "last_per_subject"}

@@ -24,15 +24,15 @@ def conflict_of(template: Manifest, from_policy: str) -> str:
     return "Overwrite" if from_policy == "Overwrite" else "Abort"
 
 
-def marked(manifest: Manifest, template: Manifest, cluster: str, *, epoch: int, change: str, conflict: str) -> Manifest:
-    """The manifest with all marks but the digest, which the agent adds when it applies."""
+def marked(manifest: Manifest, template: Manifest, cluster: str, *, uid: str, epoch: int, change: str, conflict: str) -> Manifest:
+    """The manifest with all marks but the digest, which the agent adds when it applies. `uid` is that of the Work, which fencing compares."""
     metadata = manifest["metadata"]
     ref = ref_of(manifest)
     binding = "resourcebinding" if ref.namespace else "clusterresourcebinding"
     labels = {**(metadata.get("labels") or {}), MANAGED_LABEL: "true"}
     annotations = {
         **(metadata.get("annotations") or {}),
-        UID_ANNOTATION: template["metadata"].get("uid", ""),
+        UID_ANNOTATION: uid,
         GENERATION_ANNOTATION: str(template["metadata"].get("generation", 0)),
         EPOCH_ANNOTATION: str(epoch),
         CONFLICT_ANNOTATION: conflict.lower(),

@@ -37,11 +37,12 @@ def render(
     if ref_of(manifest) != ref_of(template):
         raise OverrideFailed(f"the overrides of {ref_of(template)} make it {ref_of(manifest)}; name, namespace and kind must stay")
     conflict = conflict_of(template, binding.conflict_resolution)
-    manifest = marked(prune(manifest), template, target.name, epoch=target.epoch, change=change, conflict=conflict)
+    uid = binding.template_uid
+    manifest = marked(prune(manifest), template, target.name, uid=uid, epoch=target.epoch, change=change, conflict=conflict)
     return Work(
         cluster=target.name,
         epoch=target.epoch,
-        template_uid=binding.template_uid,
+        template_uid=uid,
         template_revision=template_revision,
         binding_revision=binding_revision,
         manifest=manifest,

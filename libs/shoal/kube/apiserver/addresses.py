@@ -27,7 +27,9 @@ def assign(service: Manifest, old: Manifest | None, store: Store, cidr: str) -> 
         spec.setdefault("clusterIPs", [spec["clusterIP"]])
         _families(spec)
         return
-    taken = [stored.object().get("spec") or {} for stored in store.list(Selection("", "Service"))]
+    me = (service["metadata"].get("namespace"), service["metadata"].get("name"))
+    others = [stored for stored in store.list(Selection("", "Service")) if (stored.ref.namespace, stored.ref.name) != me]
+    taken = [stored.object().get("spec") or {} for stored in others]
     if not spec.get("clusterIP"):
         spec["clusterIP"] = _free_address(service, {one.get("clusterIP") for one in taken}, cidr)
     spec.setdefault("clusterIPs", [spec["clusterIP"]])

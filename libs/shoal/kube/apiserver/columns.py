@@ -224,8 +224,44 @@ def _event_object(object_: Manifest, now: datetime) -> Any:
 
 
 def _event_seen(object_: Manifest, now: datetime) -> Any:
-    last = object_.get("lastTimestamp") or object_.get("eventTime") or object_["metadata"].get("creationTimestamp")
-    return age(last, now)
+    return age(object_.get("lastTimestamp") or (object_.get("series") or {}).get("lastObservedTime") or object_.get("eventTime"), now)
+
+
+def _event_first(object_: Manifest, now: datetime) -> Any:
+    return age(object_.get("firstTimestamp") or object_.get("eventTime"), now)
+
+
+def _scaled_object(object_: Manifest, now: datetime) -> Any:
+    return f"{_at(object_, 'spec', 'scaleTargetRef', 'kind')}/{_at(object_, 'spec', 'scaleTargetRef', 'name')}"
+
+
+def _scaling_targets(object_: Manifest, now: datetime) -> Any:
+    """`cpu: 20%/80%` for every metric by utilization; other metrics are named only."""
+    current = {
+        _at(one, "resource", "name"): _at(one, "resource", "current", "averageUtilization")
+        for one in _at(object_, "status", "currentMetrics") or ()
+    }
+    told = []
+    for metric in _at(object_, "spec", "metrics") or ():
+        name, wanted = _at(metric, "resource", "name"), _at(metric, "resource", "target", "averageUtilization")
+        if wanted is None:
+            told.append(str(metric.get("type")))
+        else:
+            told.append(f"{name}: {'<unknown>' if current.get(name) is None else f'{current[name]}%'}/{wanted}%")
+    return ", ".join(told) or NONE
+
+
+def _budget(object_: Manifest, field: str) -> Any:
+    value = _at(object_, "spec", field)
+    return "N/A" if value is None else value
+
+
+def _pod_selector(object_: Manifest, now: datetime) -> Any:
+    return selector_text(_at(object_, "spec", "podSelector")) or NONE
+
+
+def _role(object_: Manifest, now: datetime) -> Any:
+    return f"{_at(object_, 'roleRef', 'kind')}/{_at(object_, 'roleRef', 'name')}"
 
 
 BUILTIN_COLUMNS: dict[tuple[str, str], tuple[Cell, ...]] = {
@@ -334,16 +370,44 @@ BUILTIN_COLUMNS: dict[tuple[str, str], tuple[Cell, ...]] = {
         Cell("Capacity", _field("status", "capacity", "storage")),
         Cell("Access Modes", lambda object_, now: ",".join(_at(object_, "status", "accessModes") or ())),
         Cell("StorageClass", _field("spec", "storageClassName")),
+        Cell("VolumeAttributesClass", _field("spec", "volumeAttributesClassName", missing="<unset>")),
         AGE,
+        Cell("VolumeMode", _field("spec", "volumeMode", missing="<unset>"), priority=1),
     ),
     ("", "Event"): (
         Cell("Last Seen", _event_seen),
         Cell("Type", _field("type")),
         Cell("Reason", _field("reason")),
         Cell("Object", _event_object),
+        Cell("Subobject", _field("involvedObject", "fieldPath"), priority=1),
+        Cell("Source", _field("source", "component"), priority=1),
         Cell("Message", _field("message")),
+        Cell("First Seen", _event_first, priority=1),
+        Cell("Count", _field("count", missing=1), priority=1),
         Cell("Name", _name, format="name", priority=1),
     ),
+    ("coordination.k8s.io", "Lease"): (NAME, Cell("Holder", _field("spec", "holderIdentity")), AGE),
+    ("autoscaling", "HorizontalPodAutoscaler"): (
+        NAME,
+        Cell("Reference", _scaled_object),
+        Cell("Targets", _scaling_targets),
+        Cell("MinPods", lambda object_, now: str(_at(object_, "spec", "minReplicas") or NONE)),
+        _count("MaxPods", "spec", "maxReplicas"),
+        _count("Replicas", "status", "currentReplicas"),
+        AGE,
+    ),
+    ("policy", "PodDisruptionBudget"): (
+        NAME,
+        Cell("Min Available", lambda object_, now: str(_budget(object_, "minAvailable"))),
+        Cell("Max Unavailable", lambda object_, now: str(_budget(object_, "maxUnavailable"))),
+        _count("Allowed Disruptions", "status", "disruptionsAllowed"),
+        AGE,
+    ),
+    ("networking.k8s.io", "NetworkPolicy"): (NAME, Cell("Pod-Selector", _pod_selector), AGE),
+    ("rbac.authorization.k8s.io", "RoleBinding"): (NAME, Cell("Role", _role), AGE),
+    ("rbac.authorization.k8s.io", "ClusterRoleBinding"): (NAME, Cell("Role", _role), AGE),
+    ("rbac.authorization.k8s.io", "Role"): (NAME, Cell("Created At", _field("metadata", "creationTimestamp"))),
+    ("rbac.authorization.k8s.io", "ClusterRole"): (NAME, Cell("Created At", _field("metadata", "creationTimestamp"))),
     ("networking.k8s.io", "Ingress"): (
         NAME,
         Cell("Class", _field("spec", "ingressClassName", missing=NONE)),

@@ -57,7 +57,9 @@ class Reads:
             return body
         if accepted.form == "metadata":
             return encode(partial(decode(body)))
-        return encode(self._printer.table(target, [decode(body)], query, metadata={}))
+        object_ = decode(body)
+        metadata = {"resourceVersion": object_["metadata"].get("resourceVersion", "")}
+        return encode(self._printer.table(target, [object_], query, metadata=metadata))
 
     def scaled(self, body: bytes, target: Target) -> bytes:
         """The Scale of an object that was just written."""

@@ -126,6 +126,7 @@ class Registry:
     def __init__(self, types: Iterable[ResourceType] = ()) -> None:
         self._by_kind: dict[tuple[str, str], ResourceType] = {}
         self._by_path: dict[tuple[str, str, str], ResourceType] = {}
+        self._served: set[tuple[str, str]] = set()
         self._changes = 0
         for one in types:
             self.add(one)
@@ -143,6 +144,7 @@ class Registry:
         self._by_kind[type_.group, type_.kind] = type_
         for version in type_.versions:
             self._by_path[type_.group, version, type_.plural] = type_
+            self._served.add((type_.group, version))
         self._changes += 1
 
     def discard(self, group: str, kind: str) -> None:
@@ -152,6 +154,7 @@ class Registry:
             self._changes += 1
             for version in old.versions:
                 self._by_path.pop((group, version, old.plural), None)
+            self._served = {(one.group, version) for one in self for version in one.versions}
 
     @property
     def changes(self) -> int:
@@ -164,7 +167,7 @@ class Registry:
 
     def serves(self, group: str, version: str) -> bool:
         """True when there is any kind in this group and version."""
-        return any(one.group == group and version in one.versions for one in self)
+        return (group, version) in self._served
 
     def of(self, group: str, kind: str) -> ResourceType | None:
         """The kind of that name."""

@@ -45,6 +45,9 @@ NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
 """What every cluster has."""
 
 
+_VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch"}
+
+
 class NoSuchGroup(Exception):
     """No kind of that group and version is served; a real server answers without a Status, and clients tell the two apart."""
 
@@ -150,9 +153,11 @@ class ApiServer:
             return await self._read(about, query, form)
         if method == "DELETE":
             return await self._delete(request, about)
+        if _VERBS.get(method) not in about.resource.verbs:
+            raise method_not_allowed()
         media = media_type(request.headers.get("content-type", ""))
         asked = self._asked(request, about)
-        if method == "POST" and not about.name:
+        if method == "POST" and not about.name and (about.namespace or not about.resource.namespaced):
             _check_media(media)
             if about.resource.group == reviews.GROUP:
                 return self._review(request, about)

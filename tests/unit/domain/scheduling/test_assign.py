@@ -185,6 +185,6 @@ def test_failover_keeps_what_runs_and_fills_the_best_tier(division):
 
 @pytest.mark.spec("N12")
 def test_failover_goes_to_the_next_tier_when_the_best_has_no_room():
-    assert failover(build.AGGREGATED, 4, [["near"], ["far"]], near=(3, 0), far=(9, 0)) == {"far": 3, "near": 1}
+    assert failover(build.AGGREGATED, 4, [["near"], ["far"]], near=(3, 0), far=(9, 0)) == {"far": 1, "near": 3}
     refused = failover(build.AGGREGATED, 4, [["near"]], strict=True, near=(3, 0))
     assert refused.reason == "Unschedulable"

@@ -1,0 +1,173 @@
+"""The hub speaks Kubernetes: kubectl against STATE."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from shoal.api.meta import Ref
+from shoal.api.status import CopyStatus
+
+WEB = Ref("apps", "Deployment", "shop", "web")
+NAMESPACE = "apiVersion: v1\nkind: Namespace\nmetadata: {name: shop}\n"
+DEPLOYMENT = """
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, namespace: shop, labels: {app: web}}
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec: {containers: [{name: web, image: "registry.example/web:1"}]}
+"""
+SHOP = NAMESPACE + "---" + DEPLOYMENT
+POLICY = """
+apiVersion: policy.karmada.io/v1alpha1
+kind: PropagationPolicy
+metadata: {name: web, namespace: shop}
+spec:
+  resourceSelectors: [{apiVersion: apps/v1, kind: Deployment}]
+  placement: {clusterAffinity: {clusterNames: [m1, m2]}}
+"""
+
+
+async def test_apply_get_scale_annotate_describe_delete(hub) -> None:
+    assert "deployment.apps/web created" in await hub.kubectl("apply", "-f", "-", stdin=SHOP)
+    assert "deployment.apps/web unchanged" in await hub.kubectl("apply", "-f", "-", stdin=SHOP)
+    assert "deployment.apps/web serverside-applied" in await hub.kubectl(
+        "apply", "--server-side", "--force-conflicts", "-f", "-", stdin=SHOP
+    )
+    assert "web    0/2" in await hub.kubectl("get", "deployments", "-n", "shop")
+    assert "scaled" in await hub.kubectl("scale", "deployment/web", "--replicas=5", "-n", "shop")
+    assert "annotated" in await hub.kubectl("annotate", "deployment/web", "note=hello", "-n", "shop")
+    shown = await hub.kubectl("get", "deployment", "web", "-n", "shop", "-o", "jsonpath={.spec.replicas} {.metadata.annotations.note}")
+    assert shown == "5 hello"
+    assert "registry.example/web:1" in await hub.kubectl("describe", "deployment/web", "-n", "shop")
+    assert "deleted" in await hub.kubectl("delete", "deployment/web", "-n", "shop", "--wait=false")
+    assert await hub.kubectl("get", "deployment", "web", "-n", "shop", "-o", "jsonpath={.metadata.finalizers}") == '["shoal.dev/propagation"]'
+
+
+async def test_kinds_of_karmada_and_our_own_are_served(hub) -> None:
+    await hub.kubectl("apply", "-f", "-", stdin=SHOP)
+    await hub.kubectl("apply", "-f", "-", stdin=POLICY)
+    assert "Abort" in await hub.kubectl("get", "pp", "-n", "shop")
+    assert "clusterNames" in await hub.kubectl("explain", "pp.spec.placement.clusterAffinity")
+    for name in ("clusters", "rb", "crb", "works", "cop", "op", "cpp", "failoverpolicies", "changes", "applications"):
+        await hub.kubectl("get", name, "-A")
+
+
+@pytest.mark.parametrize(
+    ("manifest", "told"),
+    [
+        pytest.param(POLICY.replace("clusterNames", "clusterName"), "clusterName", id="unknown-field-of-a-policy"),
+        pytest.param(DEPLOYMENT.replace("image:", "imagee:"), "imagee", id="unknown-field-of-a-deployment"),
+        pytest.param(DEPLOYMENT.replace("selector: {matchLabels: {app: web}}", "selector: {matchLabels: {app: x}}"), "selector", id="selector"),
+        pytest.param(DEPLOYMENT.replace("namespace: shop", "namespace: nowhere"), '"nowhere" not found', id="no-namespace"),
+        pytest.param(DEPLOYMENT.replace("namespace: shop", "namespace: shoal-system"), "reserved", id="reserved-namespace"),
+        pytest.param(
+            "apiVersion: shoal.dev/v1alpha1\nkind: Change\nmetadata: {name: x}\n", "the server does not allow this method", id="read-only"
+        ),
+    ],
+)
+async def test_refusals_say_what_is_wrong(hub, manifest: str, told: str) -> None:
+    await hub.kubectl("apply", "-f", "-", stdin=NAMESPACE)
+    assert told in await hub.kubectl("create", "-f", "-", stdin=manifest, fails=True)
+
+
+async def test_a_namespace_that_holds_objects_is_not_deleted(hub) -> None:
+    await hub.kubectl("apply", "-f", "-", stdin=SHOP)
+    told = await hub.kubectl("delete", "namespace", "shop", fails=True)
+    assert "still holds 1 objects (Deployment web)" in told
+    assert "may not be deleted" in await hub.kubectl("delete", "namespace", "default", fails=True)
+
+
+@pytest.mark.spec("W04", "R15.11")
+async def test_deletion_protection(hub) -> None:
+    await hub.kubectl("apply", "-f", "-", stdin=SHOP)
+    await hub.kubectl("label", "deployment/web", "-n", "shop", "resourcetemplate.karmada.io/deletion-protected=Always")
+    assert "make sure to remove the label" in await hub.kubectl("delete", "deployment/web", "-n", "shop", fails=True)
+
+
+async def test_aggregated_status_is_shown_while_a_binding_claims_the_object(hub) -> None:
+    await hub.kubectl("apply", "-f", "-", stdin=SHOP)
+    waiting = asyncio.create_task(hub.kubectl("wait", "--for=condition=Available", "deployment/web", "-n", "shop", "--timeout=15s"))
+    await hub.bind(WEB, "m1")
+    status = {"replicas": 2, "readyReplicas": 2, "availableReplicas": 2, "conditions": [{"type": "Available", "status": "True"}]}
+    await hub.tell(WEB, CopyStatus(cluster="m1", applied=True, health="Healthy"), status=status)
+    assert "condition met" in await waiting
+    before = await hub.object(WEB)
+    # It comes back in a PUT and is dropped: nothing is written, since nothing of the user's changed.
+    shown = await hub.kubectl("get", "deployment", "web", "-n", "shop", "-o", "json")
+    await hub.kubectl("replace", "-f", "-", stdin=shown)
+    after = await hub.object(WEB)
+    assert "status" not in after.body or "readyReplicas" not in after.body["status"]
+    assert after.content == before.content
+
+
+async def test_bindings_and_works_are_shown_in_karmadas_shapes(hub) -> None:
+    await hub.kubectl("apply", "-f", "-", stdin=SHOP)
+    await hub.bind(WEB, "m1")
+    await hub.tell(WEB, CopyStatus(cluster="m1", applied=True, health="Healthy"))
+    await hub.render(WEB, "m1", "memberone")
+    shown = await hub.kubectl("get", "rb", "web-deployment", "-n", "shop", "-o", "jsonpath={.spec.clusters} {.status.aggregatedStatus[0].health}")
+    assert shown == '[{"name":"m1","replicas":2}] Healthy'
+    assert "web-" in await hub.kubectl("get", "works", "-n", "karmada-es-m1")
+    assert "does not allow this method" in await hub.kubectl("delete", "rb", "web-deployment", "-n", "shop", fails=True)
+
+
+async def test_deletion_waits_for_facts_and_ends(hub) -> None:
+    await hub.kubectl("apply", "-f", "-", stdin=SHOP)
+    await hub.bind(WEB, "m1")
+    await hub.kubectl("delete", "deployment/web", "-n", "shop", "--wait=false")
+    status = (await hub.get("/api/status"))[1]
+    assert {"subject": str(WEB), "message": "is being deleted: waits for m1"} in status["problems"]
+    gone = asyncio.create_task(hub.kubectl("wait", "--for=delete", "deployment/web", "-n", "shop", "--timeout=15s"))
+    await hub.bind(WEB, deleted=True)
+    await hub.tell(WEB)
+    await gone
+    # Its name is free again, over the tombstone.
+    assert "created" in await hub.kubectl("apply", "-f", "-", stdin=DEPLOYMENT)
+    assert "unchanged" in await hub.kubectl("apply", "-f", "-", stdin=DEPLOYMENT)
+
+
+async def test_restart_keeps_everything(hub) -> None:
+    await hub.kubectl("apply", "-f", "-", stdin=SHOP)
+    before = await hub.kubectl("get", "deployment", "web", "-n", "shop", "-o", "json")
+    await hub.restart()
+    assert await hub.kubectl("get", "deployment", "web", "-n", "shop", "-o", "json") == before
+    assert "unchanged" in await hub.kubectl("apply", "-f", "-", stdin=SHOP)
+
+
+async def test_concurrent_writers_lose_nothing(hub) -> None:
+    await hub.kubectl("apply", "-f", "-", stdin=SHOP)
+    path = "/apis/apps/v1/namespaces/shop/deployments/web"
+
+    async def annotate(number: int) -> int:
+        patch = {"metadata": {"annotations": {f"writer-{number}": "was-here"}}}
+        for _ in range(20):
+            status, _ = await hub.send("PATCH", path, patch, media="application/merge-patch+json")
+            if status != 409:
+                return status
+        return status
+
+    assert await asyncio.gather(*(annotate(number) for number in range(20))) == [200] * 20
+    _, shown = await hub.get(path)
+    assert {f"writer-{number}" for number in range(20)} <= shown["metadata"]["annotations"].keys()
+
+
+async def test_change_ids_and_content_revisions(hub) -> None:
+    await hub.kubectl("apply", "-f", "-", stdin=SHOP)
+    first = await hub.object(WEB)
+    assert len(first.change) == 26
+    assert first.author.startswith("anonymous/kubectl")
+    status = {"status": {"observedGeneration": 1}}
+    assert (await hub.send("PATCH", "/apis/apps/v1/namespaces/shop/deployments/web/status", status, media="application/merge-patch+json"))[0] == 200
+    second = await hub.object(WEB)
+    assert (second.content, second.change) == (first.content, first.change)
+    assert second.revision > first.revision
+    await hub.kubectl("scale", "deployment/web", "--replicas=3", "-n", "shop")
+    third = await hub.object(WEB)
+    assert third.content == third.revision
+    assert third.change != first.change
