@@ -140,7 +140,7 @@ def combine(objects: Sequence[ObjectState]) -> tuple[State, str, str]:
         return State.READY, "", f"{unplaced} objects are not placed by any policy" if unplaced else ""
     copy = next((one for one in least.copies if one.state == least.state and one.reason), None)
     where = f" in {copy.cluster}" if copy else ""
-    message = copy.message if copy else least.message
+    message = least.message or (copy.message if copy else "")
     return least.state, (copy.reason if copy else least.reason), f"{least.ref}{where}: {message}" if message else ""
 
 

@@ -36,7 +36,7 @@ from shoal.messages.catalogue import (
 from shoal_gateway import bodies
 from shoal_gateway.answers import Changes
 from shoal_gateway.changes import ChangeState, CopyState, ObjectState, State
-from shoal_gateway.deploy import head_ref
+from shoal_gateway.deploy_event import head_ref
 from shoal_gateway.finalize import Finalizer
 from shoal_gateway.index import Index
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -19,7 +20,6 @@ import time
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-KUBERNETES_VERSION = "1.36.3"
 PACKAGES = {
     "etcd": "go.etcd.io/etcd/server/v3",
     "kube-apiserver": "k8s.io/kubernetes/cmd/kube-apiserver",
@@ -39,6 +39,14 @@ def cache_dir() -> Path:
     digest = hashlib.sha256((HERE / "go.mod").read_bytes() + (HERE / "go.sum").read_bytes()).hexdigest()[:16]
     root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return root / "shoal" / f"kube-{digest}"
+
+
+def kubernetes_version() -> str:
+    """The version that go.mod pins, such as `v1.36.3`."""
+    pinned = re.search(r"^\s*k8s\.io/kubernetes (v\S+)", (HERE / "go.mod").read_text(), re.MULTILINE)
+    if pinned is None:
+        raise CannotBuild("go.mod does not require k8s.io/kubernetes")
+    return pinned[1]
 
 
 def found() -> dict[str, Path]:
@@ -100,9 +108,10 @@ def _compile(name: str, folder: Path, parallel: int) -> None:
 
 def _stamp() -> str:
     """Linker flags. kubectl cannot parse the version of an unstamped API server."""
-    major, minor, _ = KUBERNETES_VERSION.split(".")
-    version = "k8s.io/component-base/version"
-    return f"-s -w -X {version}.gitVersion=v{KUBERNETES_VERSION} -X {version}.gitMajor={major} -X {version}.gitMinor={minor}"
+    version = kubernetes_version()
+    major, minor, _ = version.removeprefix("v").split(".")
+    package = "k8s.io/component-base/version"
+    return f"-s -w -X {package}.gitVersion={version} -X {package}.gitMajor={major} -X {package}.gitMinor={minor}"
 
 
 def main() -> int:

@@ -311,12 +311,17 @@ def inputs(
     fields.setdefault("template_uid", uid)
     fields.setdefault("replicas", (template or {}).get("spec", {}).get("replicas", 0) if (template or {}).get("kind") != "Namespace" else 0)
     fields.setdefault("policies", Policies(owned(policy, revision=policy_revision) for policy in policies))
+    fields.setdefault("snapshot", Snapshot(clusters))
     return Inputs(
         ref=ref_of(template) if template else fields.pop("ref"),
         template=template,
         template_revision=revision,
-        snapshot=Snapshot(clusters),
         now=now,
         position=position,
         **fields,
     )
+
+
+def tolerate(key: str = "", *, effect: str = "NoExecute", seconds: int | None = None) -> Toleration:
+    """Tolerates every value of a taint, for ever or for some seconds."""
+    return Toleration(key=key, operator="Exists", effect=effect, toleration_seconds=seconds)

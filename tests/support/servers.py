@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from shoal.bus.nats import BusSettings, NatsBus, connect
-from shoal.bus.nats.server import find_server, server_config, server_environment
+from shoal.bus.nats.server import find_server, mend_store, server_config, server_environment
 from shoal.bus.topology import bootstrap
 from shoal.messages.catalogue import STREAMS
 from shoal.runtime.clock import SystemClock
@@ -45,6 +45,7 @@ class NatsServer:
 
     def start(self) -> NatsServer:
         self.directory.mkdir(parents=True, exist_ok=True)
+        mend_store(self.directory)
         config = self.directory / "nats.conf"
         config.write_text(server_config(self.directory, self.port, ports_dir=self.directory, encrypted=self._encrypted, name="test"))
         with (self.directory / "server.log").open("ab") as log:

@@ -124,8 +124,9 @@ async def send_deploy(bus: Bus, source: str, event: bytes, *, timeout_s: float) 
             answer.set_result(message.data)
 
     listening = await bus.subscribe(inbox, hear)
+    item = Append(f"deploy.{subjects.encode_token(source)}", event, {REPLY: inbox, MESSAGE_ID: inbox})
     try:
-        await bus.append(DEPLOY.name, Append(f"deploy.{subjects.encode_token(source)}", event, {REPLY: inbox}))
+        await bus.append(DEPLOY.name, item)
         async with asyncio.timeout(timeout_s):
             return bytes(await answer)
     except TimeoutError as error:

@@ -49,9 +49,6 @@ def _print(event: Mapping[str, Any], form: str | None, kind: str) -> None:
     if form == "json":
         click.echo(json.dumps(event, ensure_ascii=False))
         return
-    data = " ".join(
-        f"{key}={value}" for key, value in (event.get("data") or {}).items() if isinstance(value, str | int | float) and value != ""
-    )
-    click.echo(
-        f"{str(event.get('time', ''))[:23]:23}  {event.get('type', ''):22}  {event.get('subject', '')}  {click.style(data, dim=True)}"
-    )
+    subject, data = event.get("subject", ""), event.get("data") or {}
+    told = " ".join(f"{key}={value}" for key, value in data.items() if isinstance(value, str | int | float) and value not in {"", subject})
+    click.echo(f"{str(event.get('time', ''))[:23]:23}  {event.get('type', ''):22}  {subject}  {click.style(told, dim=True)}")

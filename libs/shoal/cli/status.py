@@ -134,10 +134,14 @@ def where(app: str, state: Path, form: str | None) -> None:
     click.secho(f"{found.get('application', app)}{version}", bold=True)
     rows = [
         (item["ref"] if first else "", *_place(place))
-        for item in found["objects"]
+        for item in sorted(found["objects"], key=_workloads_first)
         for first, place in [(index == 0, place) for index, place in enumerate(item.get("clusters") or [{}])]
     ]
     table(("OBJECT", "CLUSTER", "REPLICAS", "HEALTH", "IMAGE", "MESSAGE"), rows)
+
+
+def _workloads_first(item: Row) -> bool:
+    return not any(place.get("replicas") is not None for place in item.get("clusters") or ())
 
 
 def _place(place: Row) -> tuple[object, ...]:

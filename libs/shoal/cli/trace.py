@@ -47,7 +47,19 @@ def explain(app: str, state: Path, form: str | None) -> None:
         return
     decisions: Sequence[Mapping[str, Any]] = found.get("objects", [found])
     for decision in decisions:
-        _show(decision)
+        if not _follows(decision):
+            _show(decision)
+    following = [
+        (str(one.get("ref", "")), ", ".join(place["cluster"] for place in one.get("clusters", []))) for one in decisions if _follows(one)
+    ]
+    if following:
+        heading("Follow the workloads that need them")
+        table(("OBJECT", "RUNS IN"), following, indent="  ")
+
+
+def _follows(decision: Mapping[str, Any]) -> bool:
+    """True for what has no policy of its own and is where its owners are."""
+    return bool(decision.get("clusters")) and "/" not in (decision.get("policy") or "/")
 
 
 def _show(decision: Mapping[str, Any]) -> None:
@@ -59,8 +71,10 @@ def _show(decision: Mapping[str, Any]) -> None:
     if decision.get("summary"):
         click.echo(f"  decision  {decision['summary']}")
     targets = [(one["cluster"], one.get("replicas"), one.get("reason", "")) for one in decision.get("clusters", [])]
-    if targets:
+    if any(why for _, _, why in targets):
         table(("RUNS IN", "REPLICAS", "WHY"), targets, indent="  ")
+    elif targets:
+        table(("RUNS IN", "REPLICAS"), [target[:2] for target in targets], indent="  ")
     leaving = [(one["cluster"], one.get("reason", ""), one.get("waitFor", "")) for one in decision.get("removals", [])]
     if leaving:
         table(("LEAVES", "REASON", "WAITS FOR"), leaving, indent="  ")

@@ -12,7 +12,6 @@ from typing import Any
 import aiohttp
 import msgspec
 import pytest
-from shoal_gateway.wire import Service
 
 from shoal.api.binding import Binding, TargetCluster
 from shoal.api.meta import Ref
@@ -24,6 +23,7 @@ from shoal.bus.port import Append
 from shoal.messages.catalogue import BINDING, LEASE, OBJECT, REPORTS, STATE, STATUS, WORK, WORKS, Progress
 from shoal.runtime.clock import SystemClock
 from shoal.runtime.config import GatewayConfig
+from shoal_gateway.wire import Service
 from support.servers import NatsServer, eventually, fresh_streams, nats_server, until
 
 KUBECTL = Path(sys.executable).with_name("kubectl")
@@ -138,8 +138,8 @@ class Hub:
         return await self.entries.write(draft, expected=previous.revision if previous else 0)
 
     async def report(self, ref: Ref, member: str, **fields: Any) -> int:
-        previous = await self.entries.read(REPORTS, ref, member)
-        draft = Draft(family=REPORTS, ref=ref, body=Report(**fields), member=member, author="agent")
+        object_, previous = await self.object(ref), await self.entries.read(REPORTS, ref, member)
+        draft = Draft(family=REPORTS, ref=ref, body=Report(**fields), member=member, change=object_.change, author="agent")
         return await self.entries.write(draft, expected=previous.revision if previous else 0)
 
     async def tell(self, ref: Ref, *copies: CopyStatus, status: Any = None, applied: bool = True) -> int:
@@ -155,7 +155,10 @@ class Hub:
     async def passed(self) -> None:
         """Scheduler and renderer say that they have decided everything there is."""
         state, work = (await self.bus.info(STATE.name)).last, (await self.bus.info(WORK.name)).last
-        for progress in (Progress(service="scheduler", read=state, wrote=state), Progress(service="override-renderer", read=state, wrote=work)):
+        for progress in (
+            Progress(service="scheduler", read=state, wrote=state),
+            Progress(service="override-renderer", read=state, wrote=work),
+        ):
             await self.bus.append(LEASE.name, Append(f"lease.progress.{progress.service}", msgspec.json.encode(progress), {}, None))
 
     async def eventually(self, path: str, wanted: Any, limit_s: float = 10.0) -> Any:

@@ -10,7 +10,7 @@ import pytest
 from shoal.api.errors import SettingInvalid
 from shoal.bus.nats.connection import BusSettings, connection_options
 from shoal.bus.nats.failures import ApiError, refusal_of
-from shoal.bus.nats.server import check_version, find_server, server_config, server_version, store_key
+from shoal.bus.nats.server import check_version, find_server, mend_store, server_config, server_version, store_key
 
 
 def test_the_binary_is_found_and_new_enough() -> None:
@@ -108,3 +108,25 @@ def test_a_missing_credentials_file_is_told() -> None:
 )
 def test_refusals_of_the_server(code: int, err_code: int, reason: str) -> None:
     assert refusal_of(ApiError(code, err_code, "wrong last sequence: 4"), "deed", 3).reason == reason
+
+
+@pytest.mark.parametrize(
+    ("files", "encrypted", "removed"),
+    [
+        pytest.param({"1.blk": 34, "1.key": 64, "2.blk": 0}, True, {"2.blk"}, id="killed-before-the-key"),
+        pytest.param({"1.blk": 34, "1.key": 64, "2.blk": 0, "2.key": 0}, True, {"2.blk", "2.key"}, id="killed-while-writing-the-key"),
+        pytest.param({"1.blk": 34, "1.key": 64, "2.blk": 0, "2.key": 64}, True, set(), id="whole"),
+        pytest.param({"1.blk": 34}, True, set(), id="never-what-holds-something"),
+        pytest.param({"1.blk": 0}, False, set(), id="not-encrypted"),
+    ],
+)
+def test_a_block_without_its_key_is_taken_away(tmp_path: Path, files: dict[str, int], encrypted: bool, removed: set[str]) -> None:
+    """At its sight the server would delete the whole stream."""
+    stream = tmp_path / "jetstream" / "jetstream" / "$G" / "streams" / "STATE"
+    (stream / "msgs").mkdir(parents=True)
+    if encrypted:
+        (stream / "meta.key").write_bytes(b"k" * 64)
+    for name, size in files.items():
+        (stream / "msgs" / name).write_bytes(b"x" * size)
+    mend_store(tmp_path)
+    assert {path.name for path in (stream / "msgs").iterdir()} == files.keys() - removed

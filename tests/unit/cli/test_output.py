@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from shoal.cli.live import rows
+from shoal.cli.live import rows, show
 from shoal.cli.output import age, for_programs, table
 
 NOW = datetime(2026, 1, 10, tzinfo=UTC)
@@ -49,11 +49,31 @@ def test_for_programs(capsys: pytest.CaptureFixture[str], form: str | None, text
     assert capsys.readouterr().out == text
 
 
-def test_rows_name_what_is_nowhere_yet() -> None:
+def test_rows_show_workloads_first_and_leave_out_what_has_no_copy() -> None:
     state = {
         "objects": [
+            {"ref": "Service/shop/web", "clusters": [{"cluster": "m1", "state": "applied"}]},
+            {"ref": "Namespace/shop", "clusters": []},
             {"ref": "apps/Deployment/shop/web", "clusters": [{"cluster": "m1", "state": "ready", "replicas": 2, "image": "web:1"}]},
-            {"ref": "Service/shop/web", "clusters": []},
+            {"ref": "apps/Deployment/shop/api", "clusters": [], "state": "pending", "reason": "NoClusterFit", "message": "0/3 available"},
         ]
     }
-    assert list(rows(state)) == [("apps/Deployment/shop/web", "m1", "ready", "2", "web:1", ""), ("Service/shop/web", "", "", "", "", "")]
+    assert list(rows(state)) == [
+        ("apps/Deployment/shop/web", "m1", "ready", "2", "web:1", ""),
+        ("Service/shop/web", "m1", "applied", "", "", ""),
+        ("apps/Deployment/shop/api", "(nowhere)", "pending", "", "", "NoClusterFit 0/3 available"),
+    ]
+
+
+def test_a_log_tells_steps_once_for_all_clusters_that_took_them(capsys: pytest.CaptureFixture[str]) -> None:
+    def state(**clusters: str) -> dict[str, object]:
+        places = [{"cluster": cluster, "state": step} for cluster, step in clusters.items()]
+        return {"application": "shop", "state": "applied", "objects": [{"ref": "Service/web", "clusters": places}, {"ref": "policy/p"}]}
+
+    show([state(m1="pending", m2="rendered"), state(m1="ready", m2="ready", m3="applied"), state(m1="ready", m2="ready", m3="ready")])
+    assert capsys.readouterr().out.splitlines()[:4] == [
+        "  ready: Service/web in m1, m2",
+        "  applied: Service/web in m3",
+        "  ready: Service/web in m3",
+        "shop: applied",
+    ]

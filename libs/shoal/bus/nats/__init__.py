@@ -3,6 +3,7 @@
 Errors of nats-py stop here (`failures`). What a message means belongs into the rooms above.
 """
 
+from shoal.bus.nats import light as light  # First: see there.
 from shoal.bus.nats.connection import BusSettings, connect
 from shoal.bus.nats.jetstream import NatsBus
 

@@ -252,12 +252,16 @@ class Connection:
         check_payload(subject, data)
         await self.send(self.outside(subject), data, headers=headers)
 
-    async def send(self, subject: str, data: bytes, *, reply: str = "", headers: dict[str, str] | None = None) -> None:
+    async def send(
+        self, subject: str, data: bytes, *, reply: str = "", headers: dict[str, str] | None = None, timeout_s: float = TIMEOUT_S
+    ) -> None:
         """Publishes under the outside subject, now or not at all."""
         if not self._ready.is_set():
             raise BusUnavailable(f"not connected to the bus at {self._settings.url}")
         try:
-            await self._client.publish(subject, data, reply=reply, headers=headers)
+            # A server that reads nothing blocks nats-py's flusher, and then its publish.
+            async with asyncio.timeout(timeout_s):
+                await self._client.publish(subject, data, reply=reply, headers=headers)
         except FOREIGN as error:
             raise failure_of(error, f"publishing on {subject[:200]}") from error
 
@@ -287,7 +291,7 @@ class Connection:
         self._waiting[token] = future
         timer = loop.call_at(deadline, _expire, future, subject, timeout_s)
         try:
-            await self.send(subject, data, reply=self._inbox + token, headers=headers)
+            await self.send(subject, data, reply=self._inbox + token, headers=headers, timeout_s=timeout_s)
             answer = await future
         finally:
             timer.cancel()

@@ -27,6 +27,8 @@ FETCH_S = 2.0
 """How long one question for an event stands; a server that restarts forgets it, and the next one is asked after this."""
 CHECK_EVERY_S = 5.0
 """How often the consumer is looked for: FastStream's loop spins when it is gone."""
+MISSING_S = 4.0
+"""A cluster that elects a leader may not find it for a moment."""
 IN_PROGRESS_S = 20.0
 """A third of the consumer's `ack_wait`."""
 GRACE_S = 20.0
@@ -39,10 +41,13 @@ class FastStreamInbox:
         self._settings, self._bus, self._clock = settings, bus, clock
         self._stopping = asyncio.Event()
         self._closed = asyncio.Event()
+        self._missing_since: float | None = None
 
     async def run(self, handle: Handle) -> None:
         while not self._stopping.is_set():
-            await self._check()
+            if await self._found() is not True:
+                await self._clock.sleep(RECONNECT_WAIT_S)
+                continue
             self._closed.clear()
             broker = self._broker(handle)
             try:
@@ -122,18 +127,27 @@ class FastStreamInbox:
             try:
                 await asyncio.wait_for(self._closed.wait(), CHECK_EVERY_S)
             except TimeoutError:
-                await self._check()
+                await self._found()
 
-    async def _check(self) -> None:
+    async def _found(self) -> bool | None:
+        """Whether the consumer is there; None when it is not known. Raises `StreamDrifted` when it is missing for long.
+
+        FastStream would make a missing one by itself, with other settings.
+        """
         try:
             found = await self._bus.consumer_config(DEPLOY.name, DEPLOY_CONSUMER)
-        except StreamDrifted:
-            raise
         except ShoalError as error:  # Not known now; FastStream waits for the server as well.
             log.debug("deploy consumer not checked", error=str(error))
-            return
-        if found is None:
+            return None
+        now = self._clock.monotonic()
+        if found is not None:
+            self._missing_since = None
+            return True
+        if self._missing_since is None:
+            self._missing_since = now
+        if now - self._missing_since > MISSING_S:
             raise StreamDrifted(f"consumer {DEPLOY_CONSUMER} of {DEPLOY.name} is missing: run `shoal bootstrap`")
+        return False
 
     async def _on_error(self, error: Exception) -> None:
         log.debug("deploy inbox trouble", error=f"{type(error).__name__}: {error}")

@@ -123,8 +123,7 @@ def _check_spread(constraints: tuple[SpreadConstraint, ...], path: str) -> Itera
         fields[constraint.spread_by_field] += 1
         if constraint.spread_by_field and fields[constraint.spread_by_field] == 2:
             yield Violation(path, f"multiple {constraint.spread_by_field} spread constraints are not allowed")
-    fields.pop("", None)
-    if fields and "cluster" not in fields:
+    if any(field in fields for field in _SPREAD_FIELDS) and "cluster" not in fields:
         yield Violation(path, "the cluster spread constraint must be enabled in one of the constraints in case of SpreadByField is enabled")
 
 

@@ -85,7 +85,7 @@ def _place(inputs: Inputs, base: Binding, matched: Match, previous: Binding | No
     if matched.claim is None and inputs.owners:
         said = condition(previous, "True", SUCCESS, "Binding follows the workloads that need it.", inputs.now)
     elif matched.claim is not None and not applied:
-        said = condition(previous, "False", matched.outcome, matched.message, inputs.now)
+        said = condition(previous, "False", _claimed_reason(matched), matched.message, inputs.now)
     return Placed(keep(request, inputs.snapshot, before, now=inputs.now, stands=said), None)
 
 
@@ -153,18 +153,21 @@ def _claimed_condition(matched: Match | None, previous: Binding | None, inputs: 
     """Says why the owning policy is not applied (GX13); nothing while it is, and nothing of what only follows its owners."""
     if matched is None or _applied(matched) or (inputs.owners and matched.claim is None):
         return ()
-    reason = "Lazy" if matched.outcome == CLAIMED else matched.outcome
     before = next((item for item in previous.conditions if item.type == CLAIMED_CONDITION), None) if previous else None
     since = before.last_transition_time if before else None
     return (
         Condition(
             type=CLAIMED_CONDITION,
             status="False",
-            reason=reason,
+            reason=_claimed_reason(matched),
             message=matched.message,
             last_transition_time=since or inputs.now.strftime("%Y-%m-%dT%H:%M:%SZ"),
         ),
     )
+
+
+def _claimed_reason(matched: Match) -> str:
+    return "Lazy" if matched.outcome == CLAIMED else matched.outcome
 
 
 def _end(inputs: Inputs) -> Outcome:

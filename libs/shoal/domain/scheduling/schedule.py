@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
+import msgspec
+
 from shoal.api.binding import (
     EVICTIONS,
     NO_CLUSTER_FIT,
@@ -62,10 +64,12 @@ def schedule(
     if previous is not None and not why:
         return keep(request, snapshot, previous, now=now, stands=condition(previous, "True", SUCCESS, SUCCESS_MESSAGE, now))
     fresh = rebalance_requested(request, previous)
-    attempt = _try_affinities(request, snapshot, previous, own, fresh=fresh, plugins=plugins)
+    unknown = {name: target for name, target in own.items() if name not in snapshot}
+    attempt = _try_affinities(_beside(request, unknown), snapshot, previous, own, fresh=fresh, plugins=plugins)
     if isinstance(attempt.shares, Unplaced):
         return _stay(request, snapshot, previous, own, attempt, now=now)
-    clusters, removals = merge_targets(request, snapshot, previous, attempt.shares, own=own, now=now, position=position, fresh=fresh)
+    shares = attempt.shares | {name: target.replicas if request.divided else _whole(request) for name, target in unknown.items()}
+    clusters, removals = merge_targets(request, snapshot, previous, shares, own=own, now=now, position=position, fresh=fresh)
     return Decision(
         clusters=clusters,
         removals=removals,
@@ -79,6 +83,17 @@ def schedule(
         scores=_scores(attempt),
         rounds=(why, *attempt.rounds),
     )
+
+
+def _beside(request: Request, unknown: Mapping[str, TargetCluster]) -> Request:
+    """What is left to place beside targets whose clusters have no entry: those stay as they are, since absence is no order to leave."""
+    if not unknown or not request.divided:
+        return request
+    return msgspec.structs.replace(request, replicas=max(0, request.replicas - sum(target.replicas or 0 for target in unknown.values())))
+
+
+def _whole(request: Request) -> int | None:
+    return request.replicas if request.divisible else None
 
 
 def own_targets(previous: Binding | None, uid: str) -> dict[str, TargetCluster]:

@@ -16,6 +16,7 @@ import msgspec
 from shoal.api.errors import ManifestInvalid
 from shoal.api.yaml import load
 from shoal.kube.apiserver.errors import StatusError, bad_request
+from shoal.kube.apiserver.protobuf import MAGIC, from_protobuf
 from shoal.kube.apiserver.schema import Node
 from shoal.kube.apiserver.store import decode
 
@@ -25,7 +26,9 @@ _GO_TYPES = {"string": "string", "boolean": "bool", "array": "slice", "object": 
 
 
 def parse(body: bytes, *, yaml: bool, strict: bool, kind: str = "") -> tuple[Any, list[str]]:
-    """(value, messages about duplicate fields). Raises a 400 for a body that is neither JSON nor, where allowed, YAML."""
+    """(value, messages about duplicate fields). Raises a 400 for a body that is neither JSON nor, where allowed, YAML or protobuf."""
+    if yaml and body[:4] == MAGIC:
+        return from_protobuf(body), []
     if yaml and body.lstrip()[:1] not in (b"{", b"[", b""):
         try:
             return load(body), []

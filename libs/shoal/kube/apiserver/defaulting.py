@@ -42,7 +42,7 @@ def drop_empty(value: dict[str, Any], node: Node) -> None:
             if item:
                 if child.declared:
                     drop_empty(item, child)
-            elif node.declares(key) and child.form == "object" and not child.declared and key not in node.required:
+            elif node.declares(key) and child.is_map and key not in node.required:
                 del value[key]
         elif isinstance(item, list):
             child = node.at(key)

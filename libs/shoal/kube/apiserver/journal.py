@@ -42,7 +42,8 @@ class _Line(msgspec.Struct, array_like=True):
     namespace: str
     name: str
     revision: int
-    body: msgspec.Raw | None = None
+    body: msgspec.Raw
+    """`null` for a removal. No union: msgspec does not decode `Raw | None`."""
 
 
 class JournalCorrupt(Terminal):
@@ -117,15 +118,14 @@ class Journal:
 
 
 def _encode(record: Record) -> bytes:
-    body = None if record.body is None else msgspec.Raw(record.body)
-    payload = msgspec.json.encode(_Line(*record.ref, record.revision, body))
+    payload = msgspec.json.encode(_Line(*record.ref, record.revision, msgspec.Raw(record.body or b"null")))
     return _HEADER.pack(len(payload), zlib.crc32(payload)) + payload
 
 
 def _decode(payload: bytes) -> Record:
     line = msgspec.json.decode(payload, type=_Line)
-    body = None if line.body is None else bytes(line.body)
-    return Record(Ref(line.group, line.kind, line.namespace, line.name), line.revision, body)
+    body = bytes(line.body)
+    return Record(Ref(line.group, line.kind, line.namespace, line.name), line.revision, None if body == b"null" else body)
 
 
 def _record_end(content: bytes, offset: int) -> int | None:

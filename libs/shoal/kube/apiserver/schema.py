@@ -139,6 +139,11 @@ class Node:
         return name in self._properties
 
     @property
+    def is_map(self) -> bool:
+        """A map of free keys."""
+        return self._values is not None and not self._properties
+
+    @property
     def declared(self) -> Schema:
         """Schemas of the fields this position names."""
         return self._properties

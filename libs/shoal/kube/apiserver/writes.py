@@ -56,6 +56,7 @@ from shoal.kube.apiserver.lifecycle import (
 from shoal.kube.apiserver.options import Options
 from shoal.kube.apiserver.patch import json_patch, merge_patch, strategic_merge_patch
 from shoal.kube.apiserver.paths import Target
+from shoal.kube.apiserver.protobuf import CONTENT_TYPE
 from shoal.kube.apiserver.rules import kind_causes
 from shoal.kube.apiserver.scale import scale_of, scaled
 from shoal.kube.apiserver.store import Store, Stored, decode, encode
@@ -68,7 +69,7 @@ JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
 STRATEGIC_PATCH = "application/strategic-merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
-BODY_TYPES = ("", "application/json", "application/yaml", "text/yaml", "application/x-yaml", "*/*")
+BODY_TYPES = ("", CONTENT_TYPE, "application/json", "application/yaml", "text/yaml", "application/x-yaml", "*/*")
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):

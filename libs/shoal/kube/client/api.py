@@ -201,8 +201,9 @@ class Api:
     async def apply(self, manifest: Manifest, *, field_manager: str, force: bool = False, dry_run: bool = False) -> Manifest:
         """Server-side apply; answers the live object.
 
-        With `metadata.uid` or `metadata.resourceVersion` in the manifest it insists on them. Raises `Conflict` when fields belong to
-        another manager and not `force`, `DependencyMissing`, `ManifestRejected`, `RevisionConflict`, `MemberUnavailable`.
+        With `metadata.uid` in the manifest it insists on that very object, with `metadata.resourceVersion` on that state of it (but makes
+        the object where there is none): else `RevisionConflict`. Raises `Conflict` when fields belong to another manager and not `force`,
+        `DependencyMissing`, `ManifestRejected`, `MemberUnavailable`.
         """
         ref = ref_of(manifest)
         info = await self._info_of(manifest)

@@ -35,6 +35,12 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     """Digest of everything that a connection is made with; another token alone leaves it, and with it the open connections, as they are."""
 
     @property
+    def shown(self) -> str:
+        """Scheme, host and port: what a message may show."""
+        parts = urlsplit(self.base)
+        return f"{parts.scheme}://{parts.hostname or ''}" + (f":{parts.port}" if parts.port else "")
+
+    @property
     def loopback(self) -> bool:
         """True on this machine, where a proxy of the environment has no business."""
         host = urlsplit(self.base).hostname or ""
@@ -71,8 +77,8 @@ class Kubeconfig:
         except (lean.ConfigException, yaml.YAMLError, ValueError, AttributeError, AssertionError, KeyError, TypeError, OSError) as error:
             # The loader meets a file that is no kubeconfig with whatever its first wrong step raises.
             raise SettingInvalid(self._what_is_wrong(error)) from error
-        if not (configuration.host or "").startswith(("http://", "https://")):
-            raise SettingInvalid(f"kubeconfig {self.path}: `server` must start with http:// or https://, not {configuration.host!r}")
+        if not _is_address(configuration.host or ""):
+            raise SettingInvalid(f"kubeconfig {self.path}: `server` must be an address like https://host:6443, not {configuration.host!r}")
         referenced = (configuration.ssl_ca_cert, configuration.cert_file, configuration.key_file)
         endpoint = _endpoint(configuration, f"kubeconfig {self.path}")
         # The loader writes inline keys to files, and the TLS context has them now; a private key should not stay on the disk.
@@ -149,6 +155,14 @@ def _tls(configuration: lean.Configuration, origin: str) -> ssl.SSLContext:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     return context
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False  # A port that is no number.
 
 
 def _is_file(path: str) -> bool:

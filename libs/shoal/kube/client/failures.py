@@ -76,6 +76,8 @@ def failure_of(response: Response, *, cluster: str, ref: Ref | None, expected: s
         return WatchExpired(f"{where} (the list is too old and has to be read again)")
     if code in {408, 429} or code >= 500:
         return MemberUnavailable(where, retry_after_s=_retry_after_s(response, status))
+    if _another_uid(status):
+        return RevisionConflict(f"{subject} in {cluster} (it is another object by now)", expected=0)
     return ManifestRejected(cluster, subject, status.message)
 
 
@@ -94,6 +96,12 @@ def _conflict(status: Status, cluster: str, subject: Ref, expected: str) -> Shoa
         return Conflict(f"{cluster}: fields of {subject} belong to others: {fields}")
     # A precondition that did not hold, or an object that somebody else created meanwhile: read again and decide again.
     return RevisionConflict(f"{subject} in {cluster} ({status.message})", expected=int(expected) if expected.isdigit() else 0)
+
+
+def _another_uid(status: Status) -> bool:
+    """An apply that names the uid of an object which was made anew meanwhile is answered 422, as if the uid were a field to change."""
+    causes = status.details.causes if status.details else ()
+    return bool(causes) and all(cause.field == "metadata.uid" for cause in causes)
 
 
 def _namespace_ends(status: Status) -> bool:

@@ -87,8 +87,8 @@ class HttpTransport:
 
     @property
     def base(self) -> str:
-        """URL of the API server, for messages."""
-        return self._endpoint.base
+        """Address of the API server for messages: without user and path, which may hold credentials."""
+        return self._endpoint.shown
 
     def _use(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint

@@ -44,6 +44,8 @@ Controller = Callable[[Ref], Awaitable[None]]
 NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
 BATCH = 50
 """Keys worked off before requests to the API server get a turn."""
+NOT_UNDERSTOOD = (ShoalError, msgspec.MsgspecError, LookupError, TypeError, ValueError, AttributeError)
+"""What a controller raises when an object is not shaped as it expects: the API server checks types, not every number in a text."""
 OWNERS = {"Deployment": DEPLOYMENT, "ReplicaSet": REPLICA_SET, "StatefulSet": STATEFUL_SET, "DaemonSet": DAEMON_SET, "Job": JOB}
 """Kinds that are woken by a change of what they own."""
 
@@ -103,6 +105,7 @@ class SimulatedCluster:
         for number in range(self.settings.nodes):
             await world.create(node(f"{self.name}-node-{number}", number, self.settings, world.now(), self.version))
         self._working = asyncio.create_task(self._work(), name=f"controllers of {self.name}")
+        self._working.add_done_callback(self._ended)
 
     async def stop(self) -> None:
         self.world.store.listener = None
@@ -111,6 +114,10 @@ class SimulatedCluster:
                 task.cancel()
         await asyncio.gather(*(task for task in (self._working, self._sleeping) if task is not None), return_exceptions=True)
         self._working = self._sleeping = None
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled():
+            log.error("controllers ended", cluster=self.name, error=repr(task.exception()))
 
     @property
     def idle(self) -> bool:
@@ -161,7 +168,7 @@ class SimulatedCluster:
             del self._queue[key]
             try:
                 await self._controllers[kind](ref)
-            except (ShoalError, msgspec.MsgspecError, LookupError, TypeError, ValueError, AttributeError) as error:
+            except NOT_UNDERSTOOD as error:
                 # One object that cannot be understood must not stop the others; it is looked at again when it changes.
                 log.warning("controller failed", cluster=self.name, controller=kind[1], ref=str(ref), error=repr(error))
             done += 1
@@ -177,7 +184,13 @@ class SimulatedCluster:
     # --- what a write means for whom ---
 
     def _note(self, ref: Ref, before: Manifest | None, after: Manifest | None) -> None:
-        """Called with every write of the store; only wakes, so that the writer is not kept."""
+        """Called with every write of the store; only wakes, so that the writer is not kept, and never raises, because it has written."""
+        try:
+            self._note_change(ref, before, after)
+        except NOT_UNDERSTOOD as error:
+            log.warning("object not understood", cluster=self.name, ref=str(ref), error=repr(error))
+
+    def _note_change(self, ref: Ref, before: Manifest | None, after: Manifest | None) -> None:
         kind, world = ref[:2], self.world
         owners, pod = world.owners(ref), world.pods.get(ref)
         world.note(ref, after)
@@ -224,6 +237,10 @@ class SimulatedCluster:
         if not self.settings.nodes:
             return
         self._scheduler.note_node(ref, after)
+        if after is None:
+            for pod, state in self.world.pods.items():
+                if state.node == ref.name:
+                    self.wake(RUN, pod)
         for stored in self.world.list(DAEMON_SET):
             self.wake(DAEMON_SET, stored.ref)
 

@@ -25,7 +25,7 @@ async def reconcile(world: World, ref: Ref) -> None:
     old = [one for one in sets if one["metadata"]["uid"] != new["metadata"]["uid"]]
     spec = deployment["spec"]
     if spec.get("paused"):
-        await _scale(world, new, min(_wanted(new), int(spec["replicas"])) if old else int(spec["replicas"]))
+        await _scale(world, new, min(_wanted(new), _replicas(deployment)) if old else _replicas(deployment))
     elif (spec.get("strategy") or {}).get("type") == "Recreate":
         await _recreate(world, deployment, new, old)
     else:
@@ -88,7 +88,7 @@ def _set_of(deployment: Manifest, hash_: str, revision: int) -> Manifest:
 
 async def _roll(world: World, deployment: Manifest, new: Manifest, old: list[Manifest]) -> None:
     """One step: up as far as the surge allows, down as far as enough stay available. Every change of a pod brings the next step."""
-    wanted = int(deployment["spec"]["replicas"])
+    wanted = _replicas(deployment)
     surge, unavailable = limits(deployment["spec"])
     running_old = [one for one in old if _wanted(one)]
     if not any(_wanted(one) or _active(world, one) for one in old):
@@ -119,7 +119,7 @@ async def _recreate(world: World, deployment: Manifest, new: Manifest, old: list
     for one in old:
         await _scale(world, one, 0)
     if not any(world.pods_of(one["metadata"]["uid"]) for one in old):
-        await _scale(world, new, int(deployment["spec"]["replicas"]))
+        await _scale(world, new, _replicas(deployment))
 
 
 async def _scale(world: World, replica_set: Manifest, replicas: int) -> Manifest:
@@ -146,7 +146,7 @@ async def _tell(world: World, ref: Ref, new: Manifest) -> None:
         return
     sets = [one.get("status") or {} for one in _replica_sets(world, deployment)]
     updated = world.read(Ref(*REPLICA_SET, ref.namespace, new["metadata"]["name"])) or new
-    wanted, before = int(deployment["spec"]["replicas"]), deployment.get("status") or {}
+    wanted, before = _replicas(deployment), deployment.get("status") or {}
     counts = {
         "observedGeneration": deployment["metadata"].get("generation", 1),
         "replicas": sum(one.get("replicas", 0) for one in sets),
@@ -162,7 +162,7 @@ async def _tell(world: World, ref: Ref, new: Manifest) -> None:
 
 def _available_condition(world: World, deployment: Manifest, counts: dict[str, int], before: Manifest) -> dict[str, Any]:
     _, unavailable = limits(deployment["spec"])
-    enough = counts["availableReplicas"] >= int(deployment["spec"]["replicas"]) - unavailable
+    enough = counts["availableReplicas"] >= _replicas(deployment) - unavailable
     word = ("True", "MinimumReplicasAvailable", "Deployment has minimum availability.")
     if not enough:
         word = ("False", "MinimumReplicasUnavailable", "Deployment does not have minimum availability.")
@@ -172,7 +172,7 @@ def _available_condition(world: World, deployment: Manifest, counts: dict[str, i
 
 def _progress(world: World, ref: Ref, deployment: Manifest, counts: dict[str, int], new: Manifest, before: Manifest) -> dict[str, Any]:
     """Progressing: done, under way, or stuck for longer than `progressDeadlineSeconds`."""
-    wanted, name, now = int(deployment["spec"]["replicas"]), new["metadata"]["name"], world.now()
+    wanted, name, now = _replicas(deployment), new["metadata"]["name"], world.now()
     old = find_condition(before, "Progressing")
     complete = counts["updatedReplicas"] == counts["replicas"] == counts["availableReplicas"] == wanted
     if complete:
@@ -215,6 +215,10 @@ def share(value: int | str, whole: int, *, up: bool) -> int:
 
 def _deadline_s(deployment: Manifest) -> float:
     return float(deployment["spec"].get("progressDeadlineSeconds") or 600)
+
+
+def _replicas(deployment: Manifest) -> int:
+    return int(deployment["spec"].get("replicas", 1))
 
 
 def _wanted(replica_set: Manifest) -> int:

@@ -51,6 +51,10 @@ class Kubelet:
             # With finalizers it stays, marked, until they are gone; a real kubelet would have ended its containers, too.
             await self.world.delete(ref)
             return
+        node = pod["spec"].get("nodeName")
+        if node and not self.world.exists(Ref(*NODE, "", node)):
+            await self.world.delete(ref)  # As a real cluster removes the pods of a node that is no more.
+            return
         if not self._mine(pod) or (pod.get("status") or {}).get("phase") in {"Succeeded", "Failed"}:
             return
         if (pod["status"]).get("phase") == "Running":

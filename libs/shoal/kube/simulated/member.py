@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TextIO
 
+import msgspec
 import structlog
 import uvicorn
 
@@ -61,7 +62,7 @@ class EmbeddedMember:
         self.kubeconfig = settings.kubeconfig or settings.directory / "kubeconfig"
         self.faults = Faults(clock)
         self.address = ""
-        """URL of the API server once it is started."""
+        """URL of the API server once it is started, without the token that the kubeconfig's has."""
         self._lock: TextIO | None = None
         self._store: ObservedStore | None = None
         self._api: ApiServer | None = None
@@ -80,7 +81,7 @@ class EmbeddedMember:
         """Returns when the API server answers and the controllers run. Raises `AlreadyInUse` for a directory or port that somebody has,
         `JournalCorrupt` for a damaged journal."""
         settings = self.settings
-        settings.directory.mkdir(parents=True, exist_ok=True)
+        settings.directory.mkdir(mode=0o700, parents=True, exist_ok=True)  # The journal holds Secrets.
         self._lock = _lock(settings.directory)
         try:
             self._store = ObservedStore(Journal(settings.directory / "journal"))
@@ -163,13 +164,20 @@ async def run_member(settings: MemberSettings, clock: Clock) -> None:
 
 
 def _authenticated(handler: Handler, token: str) -> Handler:
-    wanted = f"Bearer {token}".encode()
+    """Takes the token as a bearer token or as the first part of the path. kubectl sends no credentials over plain HTTP, but it keeps to
+    the path of a kubeconfig's `server`; so that address is the credential, and the file is readable by its owner only."""
+    wanted = token.encode()
+
+    def same(given: str) -> bool:
+        return secrets.compare_digest(given.encode(), wanted)
 
     async def handle(request: Request) -> Response:
-        given = request.headers.get("authorization", "").encode()
-        if request.path not in OPEN_PATHS and not secrets.compare_digest(given, wanted):
-            return refusal(401, "Unauthorized", "Unauthorized")
-        return await handler(request)
+        first, _, rest = request.path.removeprefix("/").partition("/")
+        if same(first):
+            return await handler(msgspec.structs.replace(request, path=f"/{rest}"))
+        if request.path in OPEN_PATHS or same(request.headers.get("authorization", "").removeprefix("Bearer ")):
+            return await handler(request)
+        return refusal(401, "Unauthorized", "Unauthorized")
 
     return handle
 
@@ -225,8 +233,8 @@ def _write_kubeconfig(path: Path, name: str, address: str, token: str) -> None:
         "apiVersion": "v1",
         "kind": "Config",
         "current-context": name,
-        "clusters": [{"name": name, "cluster": {"server": address}}],
-        "users": [{"name": name, "user": {"token": token}}],
+        "clusters": [{"name": name, "cluster": {"server": f"{address}/{token}"}}],
+        "users": [{"name": name, "user": {}}],
         "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
     }
     _write_private(path, json.dumps(content, indent=1) + "\n")  # JSON is YAML.

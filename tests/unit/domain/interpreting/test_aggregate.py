@@ -145,6 +145,12 @@ A, B, C = {"ip": "10.0.0.1"}, {"ip": "10.0.0.2"}, {"hostname": "x.example"}
             {"currentReplicas": 3, "desiredReplicas": 2},
             id="hpa",
         ),
+        pytest.param(
+            build.manifest("apps/v1", "DaemonSet", "d"), [{"numberReady": 1}, {"numberReady": 2}], {"numberReady": 3}, id="daemonset"
+        ),
+        pytest.param(build.manifest("apps/v1", "ReplicaSet", "r"), [{"readyReplicas": 1}, None], {"readyReplicas": 1}, id="replicaset"),
+        pytest.param(build.manifest("v1", "Pod", "p"), [], None, id="pod-nowhere"),
+        pytest.param(build.manifest("v1", "PersistentVolumeClaim", "p"), [None], None, id="claim-unknown"),
         pytest.param(build.manifest("example.com/v1", "Widget", "w"), [{"phase": "x"}], None, id="no-rule"),
     ],
 )

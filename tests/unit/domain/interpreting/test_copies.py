@@ -192,6 +192,20 @@ RETAINED = {"resourcetemplate.karmada.io/retain-replicas": "true"}
             {"containers": [{"name": "a", "volumeMounts": [2]}, {"name": "b"}], "nodeName": "n", "volumes": [1]},
             id="pod",
         ),
+        pytest.param(
+            build.manifest("v1", "Secret", "s", type="Opaque", data={"k": "a"}),
+            build.manifest("v1", "Secret", "s", data={"k": "b"}),
+            ("data",),
+            {"k": "a"},
+            id="other-secret",
+        ),
+        pytest.param(
+            build.manifest("v1", "Secret", "s", type=TOKEN),
+            annotated(build.manifest("v1", "Secret", "s"), **{"kubernetes.io/service-account.uid": "u"}),
+            ("metadata", "annotations"),
+            {"kubernetes.io/service-account.uid": "u"},
+            id="token-uid",
+        ),
         pytest.param(build.config_map(a="1"), build.config_map(a="2"), ("data",), {"a": "1"}, id="no-rule"),
     ],
 )

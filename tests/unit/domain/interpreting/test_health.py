@@ -87,6 +87,9 @@ def test_reflection_of_a_deployment_keeps_counts_and_generations():
     [
         pytest.param(live("v1", "Service", ADDRESS, type="LoadBalancer"), ADDRESS, id="load-balancer"),
         pytest.param(live("v1", "Service", {"loadBalancer": {}}, type="ClusterIP"), None, id="other-service"),
+        pytest.param(live("apps/v1", "DaemonSet", {"numberReady": 1, "x": 1}), {"numberReady": 1, "generation": 2}, id="daemonset"),
+        pytest.param(live("apps/v1", "ReplicaSet", {"replicas": 1, "x": 1}), {"replicas": 1, "generation": 2}, id="replicaset"),
+        pytest.param(live("policy/v1", "PodDisruptionBudget", {"expectedPods": 1, "x": 1}), {"expectedPods": 1}, id="budget"),
         pytest.param(live("batch/v1", "Job", {"active": 1, "uncountedTerminatedPods": {}}), {"active": 1}, id="job"),
         pytest.param(live("autoscaling/v2", "HorizontalPodAutoscaler", {"currentReplicas": 1, "x": 1}), {"currentReplicas": 1}, id="hpa"),
         pytest.param(live("example.com/v1", "Widget", {"phase": "Odd"}), {"phase": "Odd"}, id="whole-status"),

@@ -24,7 +24,7 @@ def standing(**fields):
         "removals": {"m2": Removal(reason="PolicyChanged", author="x", epoch=3, since="2026-08-01T12:00:00Z")},
         "explanation": Explanation(decided_at="2026-08-01T12:00:00Z"),
     }
-    return build.binding(build.target("m1", 3, epoch=7), **facts | fields)
+    return msgspec.structs.replace(build.binding(build.target("m1", 3, epoch=7)), **facts | fields)
 
 
 def condition(**fields):

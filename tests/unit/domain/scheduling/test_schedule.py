@@ -124,12 +124,21 @@ def test_a_kind_that_appears_later_is_placed_then():
 
 
 # "A cluster leaves a binding only by moving to its removals, ... never because an entry is missing."
-@pytest.mark.parametrize("replicas", [pytest.param(6, id="kept"), pytest.param(9, id="placed-again")])
-def test_a_missing_cluster_entry_is_no_reason_to_drop_a_divided_target_silently(replicas):
-    to = build.placement(division=build.EQUAL)
+@pytest.mark.parametrize(
+    ("division", "replicas", "expected"),
+    [
+        pytest.param(build.EQUAL, 6, {"m1": 3, "m2": 3}, id="divided-kept"),
+        pytest.param(build.EQUAL, 9, {"m1": 6, "m2": 3}, id="divided-placed-again"),
+        pytest.param(build.DUPLICATED, 3, {"m1": 3, "m2": 3}, id="duplicated"),
+        pytest.param(build.DUPLICATED, 4, {"m1": 4, "m2": 4}, id="duplicated-scaled"),
+    ],
+)
+def test_a_target_whose_cluster_is_not_known_stays(division, replicas, expected):
+    to = build.placement(division=division)
     previous = build.binding(build.target("m1", 3), build.target("m2", 3, epoch=4), placement=to)
     decision = decided(to, M1, previous=previous, replicas=replicas)
-    assert {**targets(decision), **decision.removals}.keys() == {"m1", "m2"}
+    assert targets(decision) == expected
+    assert decision.removals == {}
 
 
 @pytest.mark.spec("L14", "R14.1")

@@ -163,7 +163,8 @@ def test_where_a_pod_fits(simulate: Run, make: Make, pod: dict[str, Any], reason
     async def scenario(member: Any) -> None:
         await member.apply(make(replicas=1, **pod))
         await member.settle()
-        assert (reason in why_not(member)) and (member.phases() == ["Pending" if reason else "Running"])
+        assert member.phases() == ["Pending" if reason else "Running"]
+        assert reason in why_not(member)
 
     simulate(scenario)
 
@@ -226,6 +227,30 @@ def test_room_is_counted_again_after_a_restart(simulate: Run, make: Make) -> Non
         assert member.phases() == ["Pending", "Running", "Running", "Running"]
 
     simulate(after, store=simulate(before, cpu="3"), cpu="3")
+
+
+def test_pods_of_a_node_that_is_removed_move(simulate: Run, make: Make) -> None:
+    async def scenario(member: Any) -> None:
+        await member.apply(make(replicas=4))
+        await member.settle()
+        await member.api.delete(Ref("", "Node", "", "m1-node-0"))
+        await member.until(lambda: len(member.list("Pod")) == 4)
+        await member.settle()
+        assert (member.phases(), {pod["spec"]["nodeName"] for pod in member.list("Pod")}) == (["Running"] * 4, {"m1-node-1"})
+
+    simulate(scenario, nodes=2)
+
+
+def test_a_quantity_that_is_none_stops_only_its_pod(simulate: Run, make: Make) -> None:
+    async def scenario(member: Any) -> None:
+        pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "odd", "namespace": "default"}}
+        container = {"name": "app", "image": "app:1", "resources": {"requests": {"cpu": "much"}}}
+        await member.cluster.world.create({**pod, "spec": {"containers": [container]}, "status": {"phase": "Pending"}})
+        await member.apply(make(replicas=1))
+        await member.settle()
+        assert member.phases() == ["Pending", "Running"]
+
+    simulate(scenario)
 
 
 # --- nobody plays the nodes ---

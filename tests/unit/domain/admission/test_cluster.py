@@ -1,0 +1,108 @@
+"""Cluster at the door (AA16)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from shoal.domain.admission import admit
+
+
+def cluster(name: str = "m1", **spec: Any) -> dict[str, Any]:
+    return {"apiVersion": "cluster.karmada.io/v1alpha1", "kind": "Cluster", "metadata": {"name": name}, "spec": spec}
+
+
+def refusals(manifest: dict[str, Any], old: dict[str, Any] | None = None) -> list[str]:
+    return [f"{violation.path}: {violation.message}" for violation in admit(manifest, old)[1]]
+
+
+def grades(*bounds: tuple[str, str | None]) -> list[dict[str, Any]]:
+    return [
+        {"grade": index, "ranges": [{"name": "cpu", "min": low} | ({"max": high} if high else {})]}
+        for index, (low, high) in enumerate(bounds)
+    ]
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    [
+        pytest.param(cluster(syncMode="Pull"), id="pull"),
+        pytest.param(cluster(taints=[{"key": "gpu", "effect": "NoSchedule"}, {"key": "gpu", "effect": "NoExecute"}]), id="taints"),
+        pytest.param(cluster(resourceModels=grades(("0", "1"), ("1", "2"), ("2", str(2**63 - 1)))), id="models"),
+        pytest.param(cluster("x" * 48), id="longest-name"),
+        pytest.param(cluster() | {"status": {"nodeSummary": {"totalNum": "many"}}}, id="status-is-the-systems"),
+    ],
+)
+def test_admitted(manifest):
+    assert refusals(manifest) == []
+
+
+@pytest.mark.spec("AA16", "C09", "L11")
+@pytest.mark.parametrize(
+    ("manifest", "refusal"),
+    [
+        pytest.param(
+            cluster("x" * 49),
+            "metadata.name: has to be 1 to 48 lower case letters, digits or '-', with a letter or digit at both ends",
+            id="long-name",
+        ),
+        pytest.param(cluster(syncMode="Poll"), "spec.syncMode: Unsupported value: 'Poll'; write one of Push, Pull", id="mode"),
+        pytest.param(
+            cluster(taints=[{"key": "a", "effect": "PreferNoSchedule"}]),
+            "spec.taints[0].effect: Unsupported value: 'PreferNoSchedule'; write one of NoSchedule, NoExecute",
+            id="a-preference-is-no-taint",
+        ),
+        pytest.param(
+            cluster(taints=[{"key": "a"}, {"key": "a"}]),
+            "spec.taints[1]: Duplicate value: a:NoSchedule; a taint is told by its key and effect",
+            id="taint-twice",
+        ),
+        pytest.param(
+            cluster(resourceModels=grades(("1", "2"), ("2", None))),
+            "spec.resourceModels[0].ranges: the lowest range of cpu begins at 0",
+            id="first-from-0",
+        ),
+        pytest.param(
+            cluster(resourceModels=grades(("0", "1"), ("2", None))),
+            "spec.resourceModels[1].ranges: the range of cpu begins where that of grade 0 ends",
+            id="gap",
+        ),
+        pytest.param(
+            cluster(resourceModels=grades(("0", "1"), ("1", "2"))),
+            f"spec.resourceModels[1].ranges: the highest range of cpu has no end: write max {2**63 - 1} or leave it out",
+            id="last-without-end",
+        ),
+        pytest.param(
+            cluster(resourceModels=[{"grade": 1, "ranges": [{"name": "cpu", "min": "0"}]}]),
+            "spec.resourceModels[0].grade: grades count up from 0: write 0",
+            id="grades",
+        ),
+        pytest.param(
+            cluster(resourceModels=grades(("zero", None))),
+            "spec.resourceModels: range of cpu: 'zero' is no quantity; write a number with an optional suffix such as m, k, Mi, Gi",
+            id="quantity",
+        ),
+    ],
+)
+def test_refused(manifest, refusal):
+    assert refusals(manifest) == [refusal]
+
+
+@pytest.mark.spec("L03")
+def test_the_identity_stays():
+    assert refusals(cluster(id="b"), cluster(id="a")) == [
+        "spec.id: is the identity of the physical cluster and cannot change; join another cluster under another name"
+    ]
+    assert refusals(cluster(id="b"), cluster()) == []
+
+
+@pytest.mark.spec("R10.5")
+def test_no_execute_taints_get_their_time():
+    manifest = cluster(taints=[{"key": "a", "effect": "NoExecute"}, {"key": "b", "effect": "NoSchedule"}])
+    answer, _ = admit(manifest, now="2026-08-01T12:00:00Z")
+    assert answer["spec"]["taints"] == [
+        {"key": "a", "effect": "NoExecute", "timeAdded": "2026-08-01T12:00:00Z"},
+        {"key": "b", "effect": "NoSchedule"},
+    ]
+    assert admit(answer, answer, now="2026-08-01T13:00:00Z")[0] == answer

@@ -1,0 +1,345 @@
+"""PropagationPolicy at the door: Karmada's paths, and sentences that say what to write."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+
+from shoal.domain.admission import admit
+
+
+def policy(spec: dict[str, Any] | None = None, *, ns: str = "shop", labels: dict[str, str] | None = None) -> dict[str, Any]:
+    metadata: dict[str, Any] = {"name": "p", "uid": "u1"} | ({"namespace": ns} if ns else {}) | ({"labels": labels} if labels else {})
+    kind = "PropagationPolicy" if ns else "ClusterPropagationPolicy"
+    body = {"resourceSelectors": [{"apiVersion": "apps/v1", "kind": "Deployment"}]} | (spec or {})
+    return {"apiVersion": "policy.karmada.io/v1alpha1", "kind": kind, "metadata": metadata, "spec": body}
+
+
+def placement(**fields: Any) -> dict[str, Any]:
+    return {"placement": fields}
+
+
+def refusals(manifest: dict[str, Any], old: dict[str, Any] | None = None) -> list[str]:
+    before = copy.deepcopy(manifest)
+    answer, violations = admit(manifest, old)
+    assert manifest == before  # What came in is not changed.
+    assert not violations or answer is manifest
+    return [f"{violation.path}: {violation.message}" for violation in violations]
+
+
+GROUP = {"affinityName": "g1", "clusterNames": ["m1"]}
+AGGREGATED = {"replicaSchedulingType": "Divided", "replicaDivisionPreference": "Aggregated"}
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        pytest.param({}, id="the-least"),
+        pytest.param(placement(clusterAffinity={"clusterNames": ["m1"], "exclude": ["m2"]}), id="affinity"),
+        pytest.param(placement(clusterAffinities=[GROUP, {"affinityName": "g2"}]), id="groups"),
+        pytest.param(
+            placement(
+                clusterAffinities=[GROUP | {"overflowAffinities": [{"affinityName": "o", "clusterNames": ["m2"]}]}],
+                replicaScheduling=AGGREGATED,
+            ),
+            id="overflow",
+        ),
+        pytest.param(placement(spreadConstraints=[{"spreadByField": "region"}, {"spreadByField": "cluster", "maxGroups": 3}]), id="spread"),
+        pytest.param(placement(clusterTolerations=[{"operator": "Exists"}]), id="tolerates-everything"),
+        pytest.param({"preemption": "Always", "resourceSelectors": [{"apiVersion": "v1", "kind": "Secret", "name": "s"}]}, id="preemption"),
+        pytest.param({"failover": {"cluster": {"purgeMode": "Directly"}}}, id="failover"),
+        pytest.param({"suspension": {"dispatchingOnClusters": {"clusterNames": ["m1"]}}}, id="suspension"),
+        pytest.param({"placement": None, "priority": None}, id="null-is-absent"),
+    ],
+)
+def test_admitted(spec):
+    assert refusals(policy(spec)) == []
+
+
+EXISTS = {"key": "provider", "operator": "Exists"}
+
+
+@pytest.mark.parametrize(
+    ("spec", "refusal"),
+    [
+        pytest.param(
+            {"resourceSelectors": []},
+            "spec.resourceSelectors: Required value: at least one entry that names an apiVersion and a kind",
+            id="no-selector",
+        ),
+        pytest.param(
+            {"resourceSelectors": [{"kind": "Deployment"}]},
+            "spec.resourceSelectors[0].apiVersion: Required value: write the group and version, such as apps/v1",
+            id="no-api-version",
+        ),
+        pytest.param(
+            {"resourceSelectors": [{"apiVersion": "v1", "kind": "Secret", "namespace": "pay"}]},
+            "spec.resourceSelectors[0].namespace: the namespace of resourceSelector should be the same with the namespace of policy: "
+            "leave it out or write shop",
+            marks=pytest.mark.spec("AA01"),
+            id="AA01-other-namespace",
+        ),
+        pytest.param(
+            placement(clusterAffinity={}, clusterAffinities=[GROUP]),
+            "spec.placement.clusterAffinities: clusterAffinities cannot co-exist with clusterAffinity: write one of the two",
+            marks=pytest.mark.spec("AA02"),
+            id="AA02-both",
+        ),
+        pytest.param(
+            placement(clusterAffinities=[GROUP, GROUP]),
+            "spec.placement.clusterAffinities[1].affinityName: each affinity term in a policy must have a unique name; g1 is used twice",
+            marks=pytest.mark.spec("AA02"),
+            id="AA02-twice",
+        ),
+        pytest.param(
+            placement(clusterAffinities=[{"affinityName": "x" * 33}]),
+            "spec.placement.clusterAffinities[0].affinityName: has to be a name of 1 to 32 letters, digits, '-', '_' or '.'",
+            marks=pytest.mark.spec("AA02"),
+            id="AA02-long-name",
+        ),
+        pytest.param(
+            placement(clusterAffinities=[GROUP | {"overflowAffinities": [{"affinityName": "o"}]}]),
+            "spec.placement.clusterAffinities[0].overflowAffinities: needs replicaScheduling of type Divided that is Aggregated or has "
+            "weightPreference.dynamicWeight",
+            marks=pytest.mark.spec("AA03"),
+            id="AA03-not-divided",
+        ),
+        pytest.param(
+            placement(
+                clusterAffinities=[{"affinityName": "g", "overflowAffinities": [{"affinityName": "o"}]}], replicaScheduling=AGGREGATED
+            ),
+            "spec.placement.clusterAffinities[0].overflowAffinities: the main affinity of the term must not be empty: it would hold every cluster "
+            "already",
+            marks=pytest.mark.spec("AA03"),
+            id="AA03-empty-main",
+        ),
+        pytest.param(
+            placement(spreadConstraints=[{"spreadByField": "cluster", "minGroups": 3, "maxGroups": 2}]),
+            "spec.placement.spreadConstraints[0].maxGroups: maxGroups lower than minGroups is not allowed: write at least 3",
+            marks=pytest.mark.spec("AA04"),
+            id="AA04-order",
+        ),
+        pytest.param(
+            placement(spreadConstraints=[{"spreadByField": "cluster", "minGroups": -1}]),
+            "spec.placement.spreadConstraints[0].minGroups: minGroups lower than 0 is not allowed",
+            marks=pytest.mark.spec("AA04"),
+            id="AA04-negative",
+        ),
+        pytest.param(
+            placement(spreadConstraints=[{"spreadByField": "cluster"}, {"spreadByField": "cluster"}]),
+            "spec.placement.spreadConstraints: multiple cluster spread constraints are not allowed",
+            marks=pytest.mark.spec("AA04"),
+            id="AA04-twice",
+        ),
+        pytest.param(
+            placement(spreadConstraints=[{"spreadByField": "cluster", "spreadByLabel": "x"}]),
+            "spec.placement.spreadConstraints[0]: spreadByLabel should not co-exist with spreadByField: write one of the two",
+            marks=pytest.mark.spec("AA04"),
+            id="AA04-field-and-label",
+        ),
+        pytest.param(
+            placement(spreadConstraints=[{"spreadByField": "region"}]),
+            "spec.placement.spreadConstraints: the cluster spread constraint must be enabled in one of the constraints in case of SpreadByField is "
+            "enabled",
+            marks=pytest.mark.spec("AA04"),
+            id="AA04-without-cluster",
+        ),
+        pytest.param(
+            placement(spreadConstraints=[{"spreadByField": "rack"}]),
+            "spec.placement.spreadConstraints[0].spreadByField: Unsupported value: 'rack'; write one of cluster, region, zone, provider",
+            marks=pytest.mark.spec("AA04"),
+            id="AA04-unknown-field",
+        ),
+        pytest.param(
+            {"preemption": "Always"},
+            "spec.resourceSelectors[0].name: Required value: a policy with preemption Always names its templates",
+            marks=pytest.mark.spec("AA07"),
+            id="AA07",
+        ),
+        pytest.param(
+            {"suspension": {"dispatching": True, "dispatchingOnClusters": {"clusterNames": ["m1"]}}},
+            "spec.suspension: suspension dispatching cannot co-exist with dispatchingOnClusters.clusterNames: write one of the two",
+            marks=pytest.mark.spec("AA08"),
+            id="AA08",
+        ),
+        pytest.param(
+            {"failover": {"application": {}}},
+            "spec.propagateDeps: application failover is set, so propagateDeps must be true",
+            marks=pytest.mark.spec("AA09"),
+            id="AA09-dependencies",
+        ),
+        pytest.param(
+            {"propagateDeps": True, "failover": {"application": {"purgeMode": "Directly", "gracePeriodSeconds": 5}}},
+            "spec.failover.application.gracePeriodSeconds: only takes effect when purgeMode is Gracefully: leave it out",
+            marks=pytest.mark.spec("AA09"),
+            id="AA09-grace-without-gracefully",
+        ),
+        pytest.param(
+            {"propagateDeps": True, "failover": {"application": {"gracePeriodSeconds": 0}}},
+            "spec.failover.application.gracePeriodSeconds: must be greater than 0",
+            marks=pytest.mark.spec("AA09"),
+            id="AA09-grace",
+        ),
+        pytest.param(
+            {"propagateDeps": True, "failover": {"application": {"decisionConditions": {"tolerationSeconds": -1}}}},
+            "spec.failover.application.decisionConditions.tolerationSeconds: must be greater than or equal to 0",
+            marks=pytest.mark.spec("AA09"),
+            id="AA09-toleration",
+        ),
+        pytest.param(
+            placement(clusterTolerations=[{"key": "a", "operator": "Gt", "value": "1"}]),
+            "spec.placement.clusterTolerations[0].operator: Unsupported value: 'Gt'; write one of Equal, Exists",
+            marks=pytest.mark.spec("AA10"),
+            id="AA10-operator",
+        ),
+        pytest.param(
+            placement(clusterTolerations=[{"key": "a", "operator": "Exists", "value": "b"}]),
+            "spec.placement.clusterTolerations[0].value: value must be empty when `operator` is 'Exists'",
+            marks=pytest.mark.spec("AA10"),
+            id="AA10-value",
+        ),
+        pytest.param(
+            placement(clusterTolerations=[{"key": "a", "operator": "Exists", "tolerationSeconds": 5}]),
+            "spec.placement.clusterTolerations[0].effect: effect must be 'NoExecute' when `tolerationSeconds` is set",
+            marks=pytest.mark.spec("AA10"),
+            id="AA10-seconds",
+        ),
+        pytest.param(
+            placement(clusterTolerations=[{"value": "x"}]),
+            'spec.placement.clusterTolerations[0].operator: operator must be Exists when `key` is empty, which means "match all values and all keys"',
+            marks=pytest.mark.spec("AA10"),
+            id="AA10-no-key",
+        ),
+        pytest.param(
+            placement(clusterAffinity={"fieldSelector": {"matchExpressions": [EXISTS]}}),
+            "spec.placement.clusterAffinity.fieldSelector.matchExpressions[0].operator: unsupported operator 'Exists', must be In or NotIn",
+            marks=pytest.mark.spec("AA12"),
+            id="AA12-operator",
+        ),
+        pytest.param(
+            placement(clusterAffinity={"fieldSelector": {"matchExpressions": [{"key": "rack", "operator": "In", "values": ["a"]}]}}),
+            "spec.placement.clusterAffinity.fieldSelector.matchExpressions[0].key: unsupported key 'rack', must be provider, region, or zone",
+            marks=pytest.mark.spec("AA12"),
+            id="AA12-key",
+        ),
+        pytest.param(
+            placement(workloadAffinity={"affinity": {"groupByLabelKey": "app"}, "antiAffinity": {"groupByLabelKey": "app"}}),
+            "spec.placement.workloadAffinity: affinity and antiAffinity must use different label keys",
+            marks=pytest.mark.spec("AA14"),
+            id="AA14",
+        ),
+        pytest.param(
+            placement(clusterAffinity={"labelSelector": {"matchExpressions": [{"key": "a", "operator": "In"}]}}),
+            "spec.placement.clusterAffinity.labelSelector.matchExpressions[0].values: must be specified when `operator` is 'In' or 'NotIn'",
+            id="selector-without-values",
+        ),
+        pytest.param(
+            placement(replicaScheduling={"weightPreference": {"staticWeightList": [{"targetCluster": {}, "weight": 0}]}}),
+            "spec.placement.replicaScheduling.weightPreference.staticWeightList[0].weight: should be greater than or equal to 1; leave the entry out "
+            "to give a cluster nothing",
+            id="weight",
+        ),
+        pytest.param(
+            placement(clusterAffinty={}), "spec.placement.clusterAffinty: unknown field; did you mean clusterAffinity?", id="unknown-field"
+        ),
+        pytest.param(
+            placement(clusterAffinities=[GROUP, GROUP | {"clusterNames": "m1"}]),
+            "spec.placement.clusterAffinities[1].clusterNames: has to be a list, not a text",
+            id="wrong-type",
+        ),
+        pytest.param({"priority": "high"}, "spec.priority: has to be a whole number, not a text", id="text-for-number"),
+        pytest.param({"propagateDeps": "yes"}, "spec.propagateDeps: has to be true or false, not a text", id="text-for-bool"),
+        pytest.param({"priority": 2**31}, "spec.priority: has to be a whole number of 32 bits", id="priority"),
+        pytest.param(
+            {"conflictResolution": "Force"}, "spec.conflictResolution: Unsupported value: 'Force'; write one of Abort, Overwrite", id="word"
+        ),
+    ],
+)
+def test_refused(spec, refusal):
+    assert refusals(policy(spec)) == [refusal]
+
+
+def test_every_violation_is_told_at_once():
+    found = refusals(policy({"preemption": "Sometimes", "priority": 2**40, "resourceSelectors": []}))
+    assert [text.split(":")[0] for text in found] == ["spec.resourceSelectors", "spec.preemption", "spec.priority"]
+
+
+@pytest.mark.spec("AA11", "B21")
+def test_the_scheduler_name_stays():
+    old = admit(policy())[0]
+    assert refusals(policy({"schedulerName": "other"}), old) == [
+        "spec.schedulerName: the schedulerName should not be updated; delete the policy and make a new one (AA11)"
+    ]
+
+
+PERMANENT_ID = "propagationpolicy.karmada.io/permanent-id"
+
+
+@pytest.mark.spec("AA11", "B32", "R1.5")
+def test_the_permanent_id_is_given_and_stays():
+    old = admit(policy())[0]
+    assert old["metadata"]["labels"] == {PERMANENT_ID: "u1"}
+    assert admit(policy(), old)[0]["metadata"]["labels"] == {PERMANENT_ID: "u1"}
+    assert refusals(policy(labels={PERMANENT_ID: "other"}), old) == [
+        f"metadata.labels[{PERMANENT_ID}]: is the policy's identity and cannot change: write u1 or leave it out"
+    ]
+    copied = admit(policy(labels={PERMANENT_ID: "of-the-original"}))[0]
+    assert copied["metadata"]["labels"] == {PERMANENT_ID: "u1"}
+
+
+@pytest.mark.spec("AA01", "AA05", "AA06", "AA09", "AA13")
+@pytest.mark.parametrize(
+    ("spec", "path", "expected"),
+    [
+        pytest.param({}, ("resourceSelectors", 0, "namespace"), "shop", id="AA01-namespace"),
+        pytest.param(
+            placement(spreadConstraints=[{}]),
+            ("placement", "spreadConstraints", 0),
+            {"spreadByField": "cluster", "minGroups": 1},
+            id="AA05",
+        ),
+        pytest.param(
+            placement(replicaScheduling={}), ("placement", "replicaScheduling", "replicaSchedulingType"), "Divided", id="D02-divided"
+        ),
+        pytest.param(
+            placement(replicaScheduling={}), ("placement", "replicaScheduling", "replicaDivisionPreference"), "Weighted", id="AA06-weighted"
+        ),
+        pytest.param(
+            {"propagateDeps": True, "failover": {"application": {}}},
+            ("failover", "application"),
+            {"purgeMode": "Gracefully", "decisionConditions": {"tolerationSeconds": 300}, "gracePeriodSeconds": 600},
+            id="AA09-application",
+        ),
+        pytest.param(
+            {"resourceSelectors": [{"apiVersion": "multicluster.x-k8s.io/v1alpha1", "kind": "ServiceImport"}]},
+            ("propagateDeps",),
+            True,
+            id="AA13",
+        ),
+        pytest.param({}, ("schedulerName",), "default-scheduler", id="scheduler"),
+        pytest.param({}, ("preemption",), "Never", id="preemption"),
+        pytest.param({"conflictResolution": "Overwrite"}, ("conflictResolution",), "Overwrite", id="what-is-written-stays"),
+    ],
+)
+def test_defaults(spec, path, expected):
+    value: Any = admit(policy(spec))[0]["spec"]
+    for step in path:
+        value = value[step]
+    assert value == expected
+
+
+def test_admitting_again_changes_nothing():
+    once = admit(policy(placement(spreadConstraints=[{}], replicaScheduling={})))[0]
+    assert admit(once, once) == (once, ())
+
+
+@pytest.mark.spec("A02", "B04")
+def test_cluster_policies():
+    assert refusals(policy(ns="")) == []
+    assert "namespace" not in admit(policy(ns=""))[0]["spec"]["resourceSelectors"][0]
+    stray = policy(ns="") | {"metadata": {"name": "p", "namespace": "shop"}}
+    assert refusals(stray) == ["metadata.namespace: has to be left out: a ClusterPropagationPolicy is cluster-scoped"]
+    homeless = policy() | {"metadata": {"name": "p"}}
+    assert refusals(homeless) == ["metadata.namespace: Required value: a PropagationPolicy lives in the namespace it speaks for"]
