@@ -19,7 +19,7 @@ from typing import Any
 import msgspec
 
 from shoal.messages import catalogue
-from shoal.runtime import config
+from shoal.runtime import settings_page
 
 ROOT = Path(__file__).resolve().parent.parent
 HEAD = "<!-- Written by docs/generate.py; change the code it is made from. -->\n"
@@ -113,19 +113,7 @@ def asyncapi() -> str:
 
 def settings() -> str:
     """Every setting of every service: variable, default, meaning."""
-    parts = [HEAD, "# Settings\n", "Read once at start from the environment. A wrong value stops the process with a sentence that names the variable.\n"]
-    structs = [s for _, s in inspect.getmembers(config, inspect.isclass) if issubclass(s, msgspec.Struct) and s.__module__ == config.__name__]
-    for struct in sorted(structs, key=lambda s: inspect.getsourcelines(s)[1]):
-        docs = field_docs(struct)
-        own = [f for f in msgspec.structs.fields(struct) if f.name in docs]
-        if not own:
-            continue
-        parts.append(f"## {struct.__name__}\n\n{first_paragraph(struct)}\n\n| variable | default | meaning |\n| --- | --- | --- |")
-        for field in own:
-            default = "" if field.default is msgspec.NODEFAULT else json.dumps(field.default, default=str)
-            parts.append(f"| `SHOAL_{field.name.upper()}` | `{default}` | {docs[field.name].replace('|', ' or ')} |")
-        parts.append("")
-    return "\n".join(parts)
+    return HEAD + settings_page.page()
 
 
 def spec_marks() -> dict[str, list[str]]:

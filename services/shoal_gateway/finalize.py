@@ -22,7 +22,7 @@ from shoal.bus.view import View
 from shoal.bus.work_queue import WorkQueue
 from shoal.domain.matching.exclusions import Exclusions
 from shoal.messages.catalogue import BINDING, OBJECT, STATUS, Family
-from shoal_gateway import bodies, merge, origin
+from shoal_gateway import bodies, merge
 from shoal_gateway.admit import DRAINED, PROPAGATION
 
 log = structlog.get_logger()
@@ -140,7 +140,7 @@ class Finalizer:
             ref=entry.ref,
             body=None if gone else left,
             uid=entry.uid,
-            change=entry.change or origin.new_change(),
+            change=entry.change,
             author="gateway/finalizer",
             deleted=gone,
             content=0 if gone else entry.content,

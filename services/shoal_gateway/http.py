@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 from urllib.parse import parse_qsl, unquote
@@ -69,17 +70,23 @@ def deploy_status(answer: DeployAnswer) -> int:
     return 409 if answer.reason in _CONFLICTS else 413 if answer.reason == "TooLarge" else 422
 
 
+@dataclass(kw_only=True)
 class Door:
     """The ASGI application."""
 
-    def __init__(
-        self, *, kube: Application, deploy: Callable[[bytes], Awaitable[DeployAnswer]], ask: Queries, changes: Changes, events: EventLog,
-        bus: Bus, health: Health, ready: Callable[[], tuple[bool, str]], tokens: Tokens, deploy_bytes_max: int, keepalive_s: float,
-    ) -> None:  # fmt: skip
-        self._kube, self._deploy, self._ask, self._changes = kube, deploy, ask, changes
-        self._events, self._bus, self._health, self._ready, self._tokens = events, bus, health, ready, tokens
-        self._deploy_bytes_max, self._keepalive_s = deploy_bytes_max, keepalive_s
-        self._stopping = asyncio.Event()
+    kube: Application
+    deploy: Callable[[bytes], Awaitable[DeployAnswer]]
+    ask: Queries
+    changes: Changes
+    events: EventLog
+    bus: Bus
+    health: Health
+    ready: Callable[[], tuple[bool, str]]
+    new_change: Callable[[], str]
+    tokens: Tokens
+    deploy_bytes_max: int
+    keepalive_s: float
+    _stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
     def stop(self) -> None:
         """Ends every stream, so that the server can close (it waits for open answers)."""
@@ -90,19 +97,19 @@ class Door:
             return
         path: str = scope["path"]
         if path in _HEALTH and scope["method"] in ("GET", "HEAD"):
-            found = await self._health.answer("/healthz" if path == "/livez" else path)
+            found = await self.health.answer("/healthz" if path == "/livez" else path)
             await _send(send, Answer(found.status, found.body, found.content_type))
             return
-        user = self._tokens.user(_header(scope, b"authorization"))
+        user = self.tokens.user(_header(scope, b"authorization"))
         if user is None:
             await _send(send, _unauthorized(path))
             return
         _as_user(scope, user)
-        ready, why = self._ready()
+        ready, why = self.ready()
         if not ready:
             await _send(send, _unready(path, why))
             return
-        origin.enter(origin.Origin(user, origin.new_change()))
+        origin.enter(origin.Origin(user, self.new_change()))
         if scope["method"] in ("GET", "HEAD"):
             await self._route(path, scope, receive, send)
             return
@@ -117,23 +124,23 @@ class Door:
         elif path.startswith("/api/") and path != "/api/v1" and not path.startswith("/api/v1/"):
             await self._api(scope, receive, send)
         else:
-            await self._kube(scope, receive, send)
+            await self.kube(scope, receive, send)
 
     # --- deploys ----------------------------------------------------------------------------------------------------------------------
 
     async def _take_deploy(self, scope: Scope, receive: Receive) -> Answer:
         if scope["method"] != "POST":
             return refusal(405, "MethodNotAllowed", "send the deploy event with POST")
-        body = await _body(receive, self._deploy_bytes_max)
+        body = await _body(receive, self.deploy_bytes_max)
         if body is None:
-            limit = self._deploy_bytes_max
+            limit = self.deploy_bytes_max
             return json_answer(
                 DeployAnswer(
                     accepted=False, reason="TooLarge", message=f"the event has more than {limit} bytes; split it into several deploys"
                 ),
                 413,
             )
-        answer = await self._deploy(body)
+        answer = await self.deploy(body)
         return json_answer(answer, deploy_status(answer))
 
     # --- questions --------------------------------------------------------------------------------------------------------------------
@@ -148,7 +155,7 @@ class Door:
         wants_stream = "text/event-stream" in _header(scope, b"accept")
         match parts:
             case ["changes", change, "events"]:
-                if self._changes.state(change) is None:
+                if self.changes.state(change) is None:
                     await _send(send, await self._guarded(self._answer(["changes", change], request)))
                     return
                 await self._stream(self._follow(change), receive, send)
@@ -160,25 +167,25 @@ class Door:
     async def _answer(self, parts: list[str], request: Request) -> Answer:
         match parts:
             case ["status"]:
-                return json_answer(self._ask.status())
+                return json_answer(self.ask.status())
             case ["clusters"]:
-                return json_answer(self._ask.clusters())
+                return json_answer(self.ask.clusters())
             case ["applications"]:
-                return json_answer(self._ask.applications())
+                return json_answer(self.ask.applications())
             case ["where", application]:
-                return json_answer(self._ask.where(application))
+                return json_answer(self.ask.where(application))
             case ["changes"]:
-                return json_answer(self._ask.changes(_limit(request.query)))
+                return json_answer(self.ask.changes(_limit(request.query)))
             case ["changes", change]:
-                return json_answer(self._ask.change(change))
+                return json_answer(self.ask.change(change))
             case ["trace", change]:
-                return json_answer(await self._ask.trace(change))
+                return json_answer(await self.ask.trace(change))
             case ["explain"] if request.query.get("app"):
-                return json_answer(await self._ask.explain_application(request.query["app"]))
+                return json_answer(await self.ask.explain_application(request.query["app"]))
             case ["explain"] if request.query.get("ref"):
-                return json_answer(await self._ask.explain(queries.parse_path(request.query["ref"].split("/"))))
+                return json_answer(await self.ask.explain(queries.parse_path(request.query["ref"].split("/"))))
             case ["explain", *rest] if rest:
-                return json_answer(await self._ask.explain(queries.parse_path(rest)))
+                return json_answer(await self.ask.explain(queries.parse_path(rest)))
             case ["events"]:
                 return json_answer(await self._recent(request.query.get("since", "")))
         raise NotFound(f"there is no {request.path}; see the guide for what can be asked")
@@ -201,18 +208,18 @@ class Door:
 
     async def _recent(self, since: str) -> list[CloudEvent]:
         """The last events, oldest first; `since` is the id of one, or an RFC 3339 time."""
-        info = await self._bus.info(EVENT.name)
+        info = await self.bus.info(EVENT.name)
         first = max(info.first, info.last - RECENT_MAX + 1, 1)
-        found = await asyncio.gather(*(self._bus.at(EVENT.name, number) for number in range(first, info.last + 1)))
+        found = await asyncio.gather(*(self.bus.at(EVENT.name, number) for number in range(first, info.last + 1)))
         events = [msgspec.json.decode(stored.data, type=CloudEvent) for stored in found if stored is not None]
         return _newer(events, since)
 
     async def _tail(self, since: str) -> AsyncGenerator[bytes]:
         """Events from now on, after the recent ones when `since` asks for them."""
-        after = (await self._bus.info(EVENT.name)).last
+        after = (await self.bus.info(EVENT.name)).last
         for event in await self._recent(since) if since else ():
             yield _sse(event, event.id)
-        async with contextlib.aclosing(self._events.follow(after=after)) as events:  # type: ignore[type-var]  # It is a generator.
+        async with contextlib.aclosing(self.events.follow(after=after)) as events:  # type: ignore[type-var]  # It is a generator.
             async for _, event in events:
                 yield _sse(event, event.id)
 
@@ -220,7 +227,7 @@ class Door:
         """The change as it is, and again whenever it moved; ends when nothing more will be said."""
         told = b""
         while True:
-            state = self._changes.state(change)
+            state = self.changes.state(change)
             if state is None:
                 return
             now = _encode(queries.shown(state))
@@ -240,7 +247,7 @@ class Door:
         try:
             while True:
                 chunk = chunk or asyncio.ensure_future(anext(chunks, None))
-                await asyncio.wait((chunk, gone, stopping), timeout=self._keepalive_s, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait((chunk, gone, stopping), timeout=self.keepalive_s, return_when=asyncio.FIRST_COMPLETED)
                 if gone.done() or stopping.done():
                     break
                 if not chunk.done():

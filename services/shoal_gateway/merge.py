@@ -32,7 +32,7 @@ def shown(own: Manifest, *, status: Manifest | None = None, belief: Belief | Non
         added = _held(own.get("spec") or {}, belief.taints)
         if added:
             spec = own.get("spec") or {}
-            out["spec"] = {**spec, "taints": [*(spec.get("taints") or ()), *(msgspec.to_builtins(taint) for taint in added)]}
+            out["spec"] = {**spec, "taints": [*(spec.get("taints") or ()), *map(_shown_taint, added)]}
     return out
 
 
@@ -40,6 +40,11 @@ def _held(spec: dict[str, Any], taints: Sequence[Taint]) -> list[Taint]:
     """Taints of the belief that the user's own list does not have; a taint is the same when key and effect are (R10.6)."""
     own = {_taint_key(one) for one in spec.get("taints") or () if isinstance(one, dict)}
     return [taint for taint in taints if (taint.key, taint.effect) not in own]
+
+
+def _shown_taint(taint: Taint) -> dict[str, Any]:
+    """With its effect, which the struct leaves out where it is the default."""
+    return {"effect": taint.effect, **msgspec.to_builtins(taint)}
 
 
 def _taint_key(taint: dict[str, Any]) -> tuple[Any, Any]:

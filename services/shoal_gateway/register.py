@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-import secrets
 import string
 from collections.abc import Callable, Iterable
 from typing import Any
+from uuid import UUID
 
 import msgspec
 import structlog
@@ -27,9 +27,13 @@ _NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 _TRIES = 5
 
 
-def member_id() -> str:
-    """16 characters that say nothing of the cluster, 95 bits: an agent cannot guess another one's."""
-    return "".join(secrets.choice(_ALPHABET) for _ in range(16))
+def member_id(uid: str) -> str:
+    """16 characters that say nothing of the cluster, out of a fresh random uid: an agent cannot guess another one's."""
+    number, out = UUID(uid).int, ""
+    for _ in range(16):
+        number, digit = divmod(number, len(_ALPHABET))
+        out += _ALPHABET[digit]
+    return out
 
 
 class Refused(Terminal):
@@ -107,11 +111,11 @@ def _filled(found: Manifest, request: Register, new_id: Callable[[], str]) -> Ma
 class Registrar:
     """Answers `ask.hub.register`. Several gateways may answer: compare-and-set decides."""
 
-    def __init__(self, hub: Hub, new_id: Callable[[], str] = member_id) -> None:
-        self._hub, self._new_id = hub, new_id
+    def __init__(self, hub: Hub, *, new_uid: Callable[[], str], new_change: Callable[[], str]) -> None:
+        self._hub, self._new_uid, self._new_change = hub, new_uid, new_change
 
     async def register(self, _subject: str, request: Register) -> Registered:
-        origin.enter(origin.Origin(f"agent/{request.name}/{MANAGER}", origin.new_change(), trusted=True))
+        origin.enter(origin.Origin(f"agent/{request.name}/{MANAGER}", self._new_change(), trusted=True))
         try:
             return await self._register(request)
         except Refused as error:
@@ -121,7 +125,7 @@ class Registrar:
     async def _register(self, request: Register) -> Registered:
         for attempt in range(_TRIES):
             await self._hub.settled()
-            wanted, new, message = decide(request, self._hub.list(cluster.GROUP, cluster.KIND), self._new_id)
+            wanted, new, message = decide(request, self._hub.list(cluster.GROUP, cluster.KIND), lambda: member_id(self._new_uid()))
             name, member = wanted["metadata"]["name"], wanted["metadata"]["annotations"][MEMBER_ID_ANNOTATION]
             try:
                 await (self._hub.create if new else self._hub.update)(wanted, manager=MANAGER)

@@ -6,7 +6,7 @@ read only. `resourceVersion` is the highest sequence among the families shown, t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -33,8 +33,11 @@ log = structlog.get_logger()
 class HubStore:
     """Implements `kube.apiserver.store.Store`. Reads never wait; writes return once the view has seen them."""
 
-    def __init__(self, view: View, works: View, entries: Entries, registry: Registry, index: Index, *, window: int) -> None:
+    def __init__(
+        self, view: View, works: View, entries: Entries, registry: Registry, index: Index, *, new_change: Callable[[], str], window: int
+    ) -> None:
         self._view, self._works, self._entries, self._registry, self._index = view, works, entries, registry, index
+        self._new_change = new_change
         self.window = Window(window)
         self._loaded = False
         view.subscribe(self._on_state)
@@ -101,11 +104,22 @@ class HubStore:
             if merge.same_content(stored, body):
                 return Draft(family=OBJECT, ref=ref, body=body, uid=live.uid, change=live.change, author=who.author, content=live.content)
         uid = str(body["metadata"].get("uid", ""))
-        return Draft(family=OBJECT, ref=ref, body=body, uid=uid, change=who.change, author=who.author, headers=_trace())
+        return Draft(
+            family=OBJECT, ref=ref, body=body, uid=uid, change=who.change or self._new_change(), author=who.author, headers=_trace()
+        )
 
     def tombstone(self, ref: Ref, uid: str) -> Draft[Manifest]:
         who = origin.current()
-        return Draft(family=OBJECT, ref=ref, body=None, uid=uid, change=who.change, author=who.author, deleted=True, headers=_trace())
+        return Draft(
+            family=OBJECT,
+            ref=ref,
+            body=None,
+            uid=uid,
+            change=who.change or self._new_change(),
+            author=who.author,
+            deleted=True,
+            headers=_trace(),
+        )
 
     def entry(self, ref: Ref) -> Entry[Manifest] | None:
         """The object entry, tombstones included."""

@@ -65,11 +65,12 @@ class Gateway:
     changes: Changes
     queries: Queries
     events: EventLog
+    new_change: Callable[[], str]
     stopping: asyncio.Event
 
     async def handle(self, request: Request) -> Response:
         """One request of the Kubernetes API; its user is the header `x-remote-user`."""
-        origin.enter(origin.Origin(request.headers.get("x-remote-user", ""), origin.new_change()))
+        origin.enter(origin.Origin(request.headers.get("x-remote-user", ""), self.new_change()))
         return await self.api.handle(request)
 
     async def deploy(self, event: bytes, source: str = "") -> DeployAnswer:
@@ -121,6 +122,7 @@ class Service(Reconciling):
             bus=bus,
             health=health.Endpoints(self, config, self._clock),
             ready=self.ready,
+            new_change=gateway.new_change,
             tokens=self._tokens,
             deploy_bytes_max=config.deploy_bytes_max,
             keepalive_s=config.sse_keepalive_s,
@@ -145,12 +147,6 @@ def wire(config: GatewayConfig) -> Service:
     return Service(config)
 
 
-async def parts(config: GatewayConfig, bus: Bus, clock: Clock, chance: Callable[[], float]) -> tuple[Parts, Gateway]:
-    """The gateway on a given bus, without sockets; the simulation calls this with its own."""
-    seeded = random.Random(chance())
-    return await assemble(config, bus, clock, chance, new_uid=lambda: str(uuid.UUID(int=seeded.getrandbits(128), version=4)))
-
-
 async def assemble(
     config: GatewayConfig,
     bus: Bus,
@@ -160,11 +156,16 @@ async def assemble(
     inbox: DeployInbox | None = None,
     new_uid: Callable[[], str] = lambda: str(uuid.uuid4()),
 ) -> tuple[Parts, Gateway]:
+    """The gateway on a given bus, without sockets; the simulation calls this with its own. All ids come from `new_uid`."""
+
+    def new_change() -> str:
+        return origin.change_id(clock.now(), new_uid())
+
     entries, events = Entries(bus, clock), EventLog(bus, clock)
     state = View(bus, STATE, STATE_FAMILIES, name="gateway-state", clock=clock)
     works = View(bus, WORK, (WORKS,), name="gateway-work", clock=clock)
     registry, index, progress = kinds.registry(), Index(state, works), ProgressReader(bus, clock=clock)
-    store = HubStore(state, works, entries, registry, index, window=config.watch_window)
+    store = HubStore(state, works, entries, registry, index, new_change=new_change, window=config.watch_window)
     admission = HubAdmission(state, now=clock.now, object_bytes_max=config.object_bytes_max)
     options = msgspec.structs.replace(HUB, object_bytes_max=config.object_bytes_max, request_bytes_max=config.request_bytes_max)
 
@@ -178,7 +179,8 @@ async def assemble(
     hub = Hub(api.handle, store, registry)
     limits = Limits(deploy_bytes_max=config.deploy_bytes_max, objects_max=config.deploy_objects_max)
     deploys = Deploys(
-        store, state, entries, registry, index, serve=serve_staged, events=events, clock=clock, uid=new_uid, limits=limits
+        store=store, view=state, entries=entries, registry=registry, index=index, serve=serve_staged, events=events, clock=clock,
+        new_uid=new_uid, new_change=new_change, limits=limits,
     )  # fmt: skip
 
     changes = Changes(state, works, index, ViewFacts(state, works, index, progress), entries, events, clock=clock)
@@ -203,14 +205,17 @@ async def assemble(
     projector = Projector(bus, index, events.publish, lease, clock=clock)
     retention = Retention(state, entries, clock=clock, keep_days=config.change_keep_days, keep_min=config.changes_keep_min)
     queries = Queries(state, works, index, changes, finalizer, entries, bus)
-    gateway = Gateway(api, store, deploys, changes, queries, events, asyncio.Event())
+    gateway = Gateway(api, store, deploys, changes, queries, events, new_change, asyncio.Event())
+
+    async def first_namespaces() -> None:
+        origin.enter(origin.Origin("gateway", new_change(), trusted=True))
+        await api.create_namespaces(("kube-node-lease", "kube-public", *KEPT_NAMESPACES))
 
     async def register() -> Subscription:
         """What every hub has from its first moment is there before anybody may join."""
-        origin.enter(origin.Origin("gateway", origin.new_change(), trusted=True))
-        await api.create_namespaces(("kube-node-lease", "kube-public", *KEPT_NAMESPACES))
+        await asyncio.create_task(first_namespaces())  # Its origin ends with it.
         await progress.start()
-        registrar = Registrar(hub)
+        registrar = Registrar(hub, new_uid=new_uid, new_change=new_change)
         return await serve(bus, REGISTER_SUBJECT, Register, registrar.register, queue="gateway")
 
     loops: list[Callable[[], Awaitable[None]]] = [

@@ -4,25 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from shoal.api.meta import Manifest, Ref, group_of
 from shoal.api.policy import GROUP as POLICY_GROUP
 from shoal.api.shoal import GROUP as SHOAL_GROUP
 from shoal.bus.entries import Entry
-from shoal.bus.view import View
-from shoal.bus.work_queue import WorkQueue
 from shoal.messages.catalogue import BINDING, OBJECT, STATUS
 from shoal_scheduler.knowledge import NOT_TEMPLATES, PROPAGATION_KINDS, Knowledge, owned
+from shoal_scheduler.reading import State
+
+
+class Queue(Protocol):
+    """Where templates wait to be decided; `bus.work_queue.WorkQueue` is one."""
+
+    def add(self, key: Ref, *, fresh: bool = False, sequence: int | None = None) -> None: ...
 
 
 @dataclass(frozen=True)
 class Triggers:
     """The view's callback. What the user changed is fresh and overtakes bulk; what follows from it is not."""
 
-    state: View
+    state: State
     knowledge: Knowledge
-    queue: WorkQueue[Ref]
+    queue: Queue
 
     def heard(self, entry: Entry[Any], previous: Entry[Any] | None) -> None:
         clusters_changed = self.knowledge.heard(entry)

@@ -18,7 +18,7 @@ from shoal.messages.catalogue import STATE, STATE_FAMILIES
 from shoal.runtime.bus import connect_bus
 from shoal.runtime.clock import SystemClock
 from shoal.runtime.config import SchedulerConfig
-from shoal.runtime.reconciling import Decided, Parts, Reconciling, resync
+from shoal.runtime.reconciling import Decided, OnlyHolder, Parts, Reconciling, resync
 from shoal_scheduler.knowledge import Knowledge
 from shoal_scheduler.reconcile import Reconciler
 from shoal_scheduler.triggers import Triggers
@@ -37,22 +37,20 @@ def parts(config: SchedulerConfig, bus: Bus, clock: Clock, chance: Callable[[], 
     entries, knowledge = Entries(bus, clock), Knowledge()
     state = View(bus, STATE, STATE_FAMILIES, name="scheduler-state", clock=clock)
     reconciler = Reconciler(entries, state, knowledge, clock, again=lambda ref, after_s: queue.add(ref, after_s=after_s))
+    # The holder is the same after a restart, so that a killed scheduler that comes back waits for nobody.
+    holder = f"{config.name}@{socket.gethostname()}:{config.state_dir}"
+    lease = Lease(bus, "scheduler", holder=holder, ttl_s=config.lease_ttl_s, clock=clock)
     decided: Decided[Ref] = Decided("scheduler", state)
-    queue: WorkQueue[Ref] = WorkQueue(
-        "scheduler", decided.noting(reconciler.reconcile), clock=clock, workers=config.workers, passed=state.passed, random=chance
-    )
+    handle = OnlyHolder(lease).only(decided.noting(reconciler.reconcile))
+    queue: WorkQueue[Ref] = WorkQueue("scheduler", handle, clock=clock, workers=config.workers, passed=state.passed, random=chance)
     decided.queue = queue
     triggers = Triggers(state, knowledge, queue)
     state.subscribe(triggers.heard)
     state.on_rebuilt(triggers.everything)
-    # The holder is the same after a restart, so that a killed scheduler that comes back waits for nobody.
-    holder = f"{config.name}@{socket.gethostname()}:{config.state_dir}"
-    lease = Lease(bus, "scheduler", holder=holder, ttl_s=config.lease_ttl_s, clock=clock)
-    progress = ProgressReporter(bus, decided.current, clock=clock)
+    progress = ProgressReporter(bus, lambda: decided.current() if lease.held else None, clock=clock)
     return Parts(
         bus=bus,
         views=(state,),
-        lease=lease,
         queues=(queue,),
-        loops=(progress.run, resync(config.resync_interval_s, clock, chance, triggers.everything)),
+        loops=(lease.run, progress.run, resync(config.resync_interval_s, clock, chance, triggers.everything)),
     )

@@ -72,6 +72,15 @@ def engine(directory: Path) -> Iterator[Engine]:
         if found:
             processes.end([found], limit_s=30.0)
         daemon.wait()
+        _unmount(directory)
+
+
+def _unmount(directory: Path) -> None:
+    """An engine leaves the mount of its network namespace behind, which would keep the directory from being removed."""
+    for line in Path("/proc/mounts").read_text().splitlines():
+        place = line.split()[1]
+        if place.startswith(f"{directory}/"):
+            subprocess.run(["umount", place], check=False)
 
 
 def _need_packages() -> None:

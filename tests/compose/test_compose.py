@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from compose.engine import ROOT, Engine, NoEngine, build, engine
 
+from compose.engine import ROOT, Engine, NoEngine, build, engine
 from shoal.runtime.clock import Deadline
 
 PROJECT, BASE, IMAGE = "shoal-test", "shoal-test-base", "shoal-test"

@@ -15,7 +15,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPResponse
@@ -24,9 +24,9 @@ from typing import Any
 
 import pytest
 import uvicorn
+
 from kube.build import PACKAGES, found
 from kube.real_member import RealMember
-
 from shoal.kube.apiserver import ApiServer, MemoryStore, Registry, asgi
 from shoal.runtime.clock import SystemClock
 
@@ -73,10 +73,10 @@ class KubeApi:
         """One exchange; every status is an answer."""
         try:
             with self.open(method, path, body, type_=type_, accept=accept, **query) as answer:
-                return Answer(answer.status, _decoded(answer.read()), dict(answer.headers.items()))
+                return Answer(answer.status, _decoded(answer.read()), _headers(answer.headers.items()))
         except urllib.error.HTTPError as error:
             with error:
-                return Answer(error.code, _decoded(error.read()), dict(error.headers.items()))
+                return Answer(error.code, _decoded(error.read()), _headers(error.headers.items()))
 
     @contextmanager
     def watch(self, path: str, **query: Any) -> Iterator[Callable[[], dict[str, Any]]]:
@@ -105,6 +105,10 @@ class KubeApi:
         output = done.stdout + done.stderr
         assert done.returncode == code, f"kubectl {' '.join(arguments)}: exit {done.returncode}\n{output}"
         return output
+
+
+def _headers(items: Iterable[tuple[str, str]]) -> dict[str, str]:
+    return {name.lower(): value for name, value in items}
 
 
 def _decoded(body: bytes) -> Any:

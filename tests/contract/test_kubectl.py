@@ -285,7 +285,7 @@ def test_watch_shows_changes_as_rows(app: Kubectl) -> None:
 
 
 def test_prune_deletes_what_is_no_longer_applied(app: Kubectl) -> None:
-    app("apply", "--prune", "-l", "app=web", "-f", "-", input_=APP.split("---")[2])
+    app("apply", "--prune", "-l", "app=web", "-f", "-", input_=APP.rpartition("---")[2])
     assert "deployment.apps/web" in app("get", "deploy", "-o", "name")
     app("get", "cm", "settings", code=1)
 
@@ -310,7 +310,7 @@ def test_prune_deletes_what_is_no_longer_applied(app: Kubectl) -> None:
 )
 def test_generators_send_protobuf(kubectl: Kubectl, arguments: str, path: str, value: str) -> None:
     kubectl("create", *arguments.split())
-    kind = arguments.split()[0]
+    kind = arguments.split(maxsplit=1)[0]
     assert kubectl.value(f"{kind}/x", path) == value
     assert "exists" in kubectl("create", *arguments.split(), code=1)
 

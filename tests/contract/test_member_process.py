@@ -17,6 +17,8 @@ from typing import Any
 
 import pytest
 
+from kube.build import found
+from kube.real_member import STAGES, free_ports
 from shoal.api.errors import AlreadyInUse, MemberUnavailable
 from shoal.api.meta import Manifest, Ref
 from shoal.kube.client.api import Api, Kind
@@ -60,8 +62,8 @@ class Process:
         ]
         return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
-    def start(self) -> None:
-        self._running = self.run()
+    def start(self, *options: str) -> None:
+        self._running = self.run(*options)
         self.eventually(lambda: self.kubectl("get", "--raw", "/readyz", check=False) == "ok")
 
     def end(self, number: signal.Signals) -> tuple[int, str]:
@@ -160,6 +162,41 @@ def test_a_directory_or_a_port_that_somebody_has_is_refused(process: Process, tm
         other = Process(tmp_path / "m2").run("--port", str(taken.getsockname()[1]))
         output, _ = other.communicate(timeout=LIMIT_S)
     assert (other.returncode, "is taken" in output) == (1, True)
+
+
+@pytest.mark.kube
+def test_a_real_scheduler_and_kwok_run_the_pods_of_a_member_without_nodes(tmp_path: Path) -> None:
+    """`--nodes 0` leaves nodes and pods to others, and others find all they need."""
+    binaries = found()
+    if missing := sorted({"kube-scheduler", "kwok"} - set(binaries)):
+        pytest.skip(f"no {', '.join(missing)}; `python tests/kube/build.py` builds them")
+    process = Process(tmp_path / "m1")
+    ports = free_ports(2)
+    scheduler = ["--leader-elect=false", "--bind-address=127.0.0.1", f"--secure-port={ports[0]}", "--authentication-skip-lookup"]
+    kwok = [
+        f"--config={STAGES}",
+        "--manage-all-nodes=true",
+        "--node-ip=127.0.0.1",
+        "--node-port=0",
+        f"--server-address=127.0.0.1:{ports[1]}",
+    ]
+    size = {"cpu": "8", "memory": "32Gi", "pods": "110"}
+    node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "theirs"}, "status": {"allocatable": size, "capacity": size}}
+    others: list[subprocess.Popen[bytes]] = []
+    try:
+        process.start("--nodes", "0")
+        process.kubectl("apply", "-f", "-", stdin=deployment())
+        for name, options in (("kube-scheduler", [*scheduler, f"--cert-dir={tmp_path}"]), ("kwok", kwok)):
+            command = [str(binaries[name]), f"--kubeconfig={process.kubeconfig}", *options]
+            others.append(subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+        process.kubectl("create", "-f", "-", stdin=node)
+        process.eventually(lambda: process.read("deployment", "web")["status"].get("availableReplicas") == 2)
+        assert {pod["spec"]["nodeName"] for pod in process.read("pods")["items"]} == {"theirs"}
+    finally:
+        for other in others:
+            other.kill()
+            other.wait()
+        process.end(signal.SIGKILL)
 
 
 # --- the client's connection ---

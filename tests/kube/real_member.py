@@ -39,6 +39,8 @@ READY_LIMIT_S = 90.0
 """From nothing to ready takes 4 s alone and up to a minute beside a full test run on two cores."""
 STOP_LIMIT_S = 10.0
 POLL_S = 0.05
+STAGES = Path(__file__).with_name("stages.yaml")
+"""What kwok plays."""
 ORDER = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok")
 """Start order; stopped in reverse."""
 CONTROLLERS = (
@@ -181,7 +183,7 @@ class RealMember:
         if part == "kube-scheduler":
             return [*as_admin, "--bind-address=127.0.0.1", f"--secure-port={self._ports['scheduler']}", "--leader-elect=false"]
         return [
-            f"--config={Path(__file__).with_name('stages.yaml')}",
+            f"--config={STAGES}",
             *(f"--kubeconfig={kubeconfig}", "--manage-all-nodes=true", "--node-ip=127.0.0.1", "--node-port=0"),
             *(f"--server-address=127.0.0.1:{self._ports['kwok']}", "--cidr=10.100.0.0/16", "--node-lease-duration-seconds=40"),
         ]

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from shoal.api.errors import Retryable
 from shoal.cli.client import Hub
 
 TOOLS = Path(sys.executable).parent
@@ -133,7 +134,7 @@ def eventually(check: Callable[[], Any], *, limit_s: float, what: str, pause_s: 
     while time.monotonic() < deadline:
         try:
             last = check()
-        except (AssertionError, KeyError, OSError, ValueError) as error:
+        except (AssertionError, KeyError, OSError, ValueError, Retryable) as error:
             last = repr(error)
         else:
             if last:

@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from shoal.bus.nats import BusSettings, NatsBus, connect
-from shoal.bus.nats.server import find_server, mend_store, server_config, server_environment
+from shoal.bus.nats.server import find_server, server_command, server_config, server_environment
 from shoal.bus.topology import bootstrap
 from shoal.messages.catalogue import STREAMS
 from shoal.runtime.clock import SystemClock
@@ -25,8 +25,8 @@ LIMIT_S = 20.0
 class NatsServer:
     """One server. `kill` is -9; `start` after it takes the same port and the same store."""
 
-    def __init__(self, directory: Path, *, encrypted: bool = True) -> None:
-        self.directory, self._encrypted = directory, encrypted
+    def __init__(self, directory: Path, *, encrypted: bool = True, extra: str = "") -> None:
+        self.directory, self._encrypted, self._extra = directory, encrypted, extra
         self.port = -1
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -45,12 +45,13 @@ class NatsServer:
 
     def start(self) -> NatsServer:
         self.directory.mkdir(parents=True, exist_ok=True)
-        mend_store(self.directory)
         config = self.directory / "nats.conf"
-        config.write_text(server_config(self.directory, self.port, ports_dir=self.directory, encrypted=self._encrypted, name="test"))
+        config.write_text(
+            server_config(self.directory, self.port, ports_dir=self.directory, encrypted=self._encrypted, name="test") + self._extra
+        )
         with (self.directory / "server.log").open("ab") as log:
             self._process = subprocess.Popen(
-                [str(find_server()), "-c", str(config)], stderr=log, env=os.environ | server_environment(self.directory)
+                server_command(find_server(), self.directory, config), stderr=log, env=os.environ | server_environment(self.directory)
             )
         self.port = self._read_port()
         return self
@@ -89,9 +90,9 @@ class NatsServer:
 
 
 @contextmanager
-def nats_server(directory: Path, *, encrypted: bool = True) -> Iterator[NatsServer]:
-    """A running server; killed at the end."""
-    server = NatsServer(directory, encrypted=encrypted).start()
+def nats_server(directory: Path, *, encrypted: bool = True, extra: str = "") -> Iterator[NatsServer]:
+    """A running server, with more lines of configuration; killed at the end."""
+    server = NatsServer(directory, encrypted=encrypted, extra=extra).start()
     try:
         yield server
     finally:

@@ -124,6 +124,10 @@ class Explanation(Struct, frozen=True, kw_only=True):
     """Sentences about how replicas were divided, in order."""
     lost_policies: dict[str, str] = {}
     """Policies that matched and did not win: name -> why."""
+    estimates: dict[str, int] = {}
+    """Room for further replicas by cluster as better estimators than the inventory said it: an input that is nowhere else."""
+    left_out: int = 0
+    """Clusters whose reason or score was left out, so that the explanation stays within its limit."""
     decided_at: str = ""
     view_position: int = 0
 

@@ -319,11 +319,54 @@ class Entries:
                 return None
             position = stored.sequence + 1
 
+    async def all_at(self, subjects: Sequence[str], sequence: int) -> list[Entry[Any]]:
+        """The entries of STATE as of a sequence, tombstones included: what a view at that position held. Wildcards are allowed.
+
+        `subjects` are those of STATE. Each is looked up in STATE (its last revisions) and in HISTORY (by age); one that has aged out of both
+        is not there, see `oldest`. Raises `Terminal` when a wildcard matches more than `GET_MAX` keys.
+        """
+        found: dict[str, Entry[Any]] = {}
+        for stored in await self._bus.last_many(STATE.name, subjects, up_to=sequence) if subjects and sequence > 0 else ():
+            if (entry := read_entry(stored, STATE)) is not None:
+                found[entry.subject] = entry
+        bound = await self._history_bound(sequence)
+        copies = ["history." + subject.partition(".")[2] for subject in subjects]
+        for stored in await self._bus.last_many(HISTORY.name, copies, up_to=bound) if copies and bound else ():
+            entry = read_entry(stored, STATE, revision=source_of(stored))
+            if entry is not None and (entry.subject not in found or found[entry.subject].revision < entry.revision):
+                found[entry.subject] = entry
+        return sorted(found.values(), key=lambda entry: entry.revision)
+
+    async def oldest(self) -> int:
+        """The lowest STATE sequence from which HISTORY has everything; what was written before it may have aged out."""
+        first = await self._bus.first_from(HISTORY.name, "history.>", 1)
+        return source_of(first) if first is not None else (await self._bus.info(STATE.name)).last + 1
+
+    async def _history_bound(self, sequence: int) -> int:
+        """The last sequence of HISTORY that is a copy of something at or below a sequence of STATE; 0 for none."""
+        info = await self._bus.info(HISTORY.name)
+        low, high = max(info.first, 1) - 1, info.last
+        while low < high:
+            middle = (low + high + 1) // 2
+            stored = await self._bus.first_from(HISTORY.name, "history.>", middle)
+            if stored is not None and stored.sequence <= high and source_of(stored) <= sequence:
+                low = stored.sequence
+            else:
+                high = middle - 1
+        return low if info.messages else 0
+
     async def purge(self, entry: Entry[Any]) -> None:
         """Removes a tombstone and what came before it. Housekeeping: nobody is told. Raises `Terminal` for what is not a tombstone."""
         if not entry.deleted:
             raise Terminal(f"{entry!r} is no tombstone and stays")
         await self._bus.purge(entry.family.stream.name, entry.subject, below=entry.revision + 1)
+
+
+def supposed(draft: Draft[Any], *, sequence: int, time: float = 0.0) -> Entry[Any]:
+    """The entry that a draft would be under that sequence. Nothing is written; for plans. Raises `ManifestInvalid` as a write would."""
+    entry = read_entry(Stored(draft.subject, sequence, encode(draft), dict(draft.headers), time), draft.family.stream)
+    assert entry is not None  # Its family is known here, or there would be no draft.
+    return entry
 
 
 def source_of(stored: Stored) -> int:
@@ -344,5 +387,5 @@ def _sequences(last: int, count: int) -> tuple[int, ...]:
 
 __all__ = [
     "BODY_BYTES_MAX", "CHANGE", "COMPRESS_ABOVE", "TRACE", "WRITE", "Draft", "Entries", "Entry", "Envelope", "digest_of", "encode",
-    "keep_unknown", "read_entry", "source_of", "subject_of",
+    "keep_unknown", "read_entry", "source_of", "subject_of", "supposed",
 ]  # fmt: skip

@@ -161,8 +161,11 @@ class Bus(Protocol):
         """The subject's last entry from any replica; may be a little old, so compare sequences."""
         ...
 
-    async def last_many(self, stream: str, subjects: Sequence[str]) -> list[Stored]:
-        """The last entries of many subjects, wildcards allowed, in order of sequence; may be a little old."""
+    async def last_many(self, stream: str, subjects: Sequence[str], *, up_to: int | None = None) -> list[Stored]:
+        """The last entries of many subjects, wildcards allowed, in order of sequence; may be a little old.
+
+        `up_to`: as of that sequence, entries above it not looked at. Then at most `GET_MAX` subjects may match; more raise `Terminal`.
+        """
         ...
 
     async def at(self, stream: str, sequence: int) -> Stored | None: ...

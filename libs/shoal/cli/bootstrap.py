@@ -30,7 +30,7 @@ def create_streams(
     from shoal.runtime import logs
     from shoal.runtime.clock import SystemClock
 
-    logs.configure("bootstrap", level="warning", form="auto", clock=SystemClock())
+    logs.configure("bootstrap", level="error", form="auto", clock=SystemClock())
     settings = BusSettings(url=url, credentials_file=credentials_file, ca_file=ca_file)
     expected = known_streams(known) if known else frozenset()
     made = asyncio.run(_bootstrap(settings, Storage(replicas=replicas), expected, limit_s))

@@ -49,7 +49,7 @@ def bus_child(layout: Layout, ports: Ports, *, ours: bool) -> ChildSpec:
     write_whole(config, server.server_config(place, port).encode())
     return ChildSpec(
         name=BUS,
-        command=(str(binary), "--config", str(config)),
+        command=server.server_command(binary, place, config),
         environment=server.server_environment(place),
         stop_phase=_LAST_PHASE,
     )

@@ -109,7 +109,7 @@ def _last_errors(layout: Layout) -> str:
 
 
 def last_error(layout: Layout, child: str) -> str:
-    """The last line of a log that tells of an error, in one sentence; else its last line."""
+    """The last trouble that a process tells of in its log, in one sentence; else its last line."""
     try:
         lines = layout.log(child).read_bytes()[-64_000:].decode(errors="replace").splitlines()
     except OSError:
@@ -119,7 +119,8 @@ def last_error(layout: Layout, child: str) -> str:
             entry = json.loads(line)
         except ValueError:
             continue
-        if isinstance(entry, dict) and entry.get("level") in ("error", "critical"):
+        # What libraries complain of (`logger`) follows from what our own lines say.
+        if isinstance(entry, dict) and entry.get("level") in ("error", "warning") and "logger" not in entry:
             raised = str(entry.get("exception", "")).strip().splitlines()
-            return ": ".join(filter(None, (entry.get("event"), entry.get("message"), raised[-1] if raised else "")))
+            return ": ".join(filter(None, (entry.get("event"), entry.get("message"), entry.get("cause"), raised[-1] if raised else "")))
     return lines[-1] if lines else "it wrote nothing"

@@ -14,6 +14,16 @@ from shoal.api.binding import Binding
 from shoal.api.meta import Manifest, Ref, Struct
 from shoal.api.status import Belief, TemplateStatus
 from shoal.api.work import Inventory, Report, Work
+from shoal.messages.planning import (
+    Explained,
+    ExplainRequest,
+    Foresee,
+    Foreseen,
+    PlanAnswer,
+    PlanRequest,
+    Replayed,
+    ReplayRequest,
+)
 
 T = TypeVar("T")
 
@@ -284,23 +294,11 @@ class LeaseHolder(Struct, frozen=True, kw_only=True):
     since: str = ""
 
 
-class ExplainRequest(Struct, frozen=True, kw_only=True):
-    """Request on `ask.hub.explain`, answered by the scheduler: the recorded decision, and the reasons of now beside it."""
-
-    ref: Ref
-
-
-class PlanRequest(Struct, frozen=True, kw_only=True):
-    """Request on `ask.hub.plan`, answered by the scheduler: what these manifests would change, without writing."""
-
-    manifests: list[Manifest] = []
-    delete: tuple[str, ...] = ()
-    cluster_down: str = ""
-
-
 REGISTER_SUBJECT = "ask.hub.register"
 EXPLAIN_SUBJECT = "ask.hub.explain"
 PLAN_SUBJECT = "ask.hub.plan"
+FORESEE_SUBJECT = "ask.hub.foresee"
+REPLAY_SUBJECT = "ask.hub.replay"
 MESSAGES: tuple[tuple[str, type[Struct], str, str, str], ...] = (
     ("deploy.<source>", DeployEvent, "CI", "gateway", "A deploy event; answered with DeployAnswer."),
     ("(reply)", DeployAnswer, "gateway", "CI", "Accepted or refused, with the change id or the reason."),
@@ -315,7 +313,13 @@ MESSAGES: tuple[tuple[str, type[Struct], str, str, str], ...] = (
     ("lease.progress.<service>", Progress, "scheduler, override-renderer", "gateway", "How far the service has decided."),
     ("lease.<name>", LeaseHolder, "any service", "any service", "A lease and its holder."),
     (EXPLAIN_SUBJECT, ExplainRequest, "gateway", "scheduler", "Why these clusters, why not the others."),
-    (PLAN_SUBJECT, PlanRequest, "gateway", "scheduler", "What would change."),
+    ("(reply)", Explained, "scheduler", "gateway", "What it would decide now, and from zero."),
+    (PLAN_SUBJECT, PlanRequest, "anyone", "gateway", "What would change; answered with PlanAnswer."),
+    ("(reply)", PlanAnswer, "gateway", "anyone", "Refusals, placements, manifests per cluster."),
+    (FORESEE_SUBJECT, Foresee, "gateway", "scheduler", "What it would decide if these entries were written."),
+    ("(reply)", Foreseen, "scheduler", "gateway", "Decisions that come out differently."),
+    (REPLAY_SUBJECT, ReplayRequest, "gateway", "scheduler", "A past decision, made again."),
+    ("(reply)", Replayed, "scheduler", "gateway", "The recorded decision and the replayed one."),
     ("event.<type>.<...>", CloudEvent, "gateway", "anyone", "A fact in the past tense."),
 )
 

@@ -8,13 +8,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any, Generic, TypeVar
 
 import structlog
 
 from shoal.api.clock import Clock
-from shoal.api.errors import Retryable
 from shoal.bus.leases import Lease
 from shoal.bus.port import Bus, Subscription
 from shoal.bus.view import View
@@ -32,8 +30,6 @@ class Parts:
     bus: Bus
     views: Sequence[View] = ()
     """Loaded before anything below starts; the service is ready when all are complete."""
-    lease: Lease | None = None
-    """Who works: with a lease everybody else stands by with complete views, and takes over when it runs out."""
     queues: Sequence[WorkQueue[Any]] = ()
     loops: Sequence[Callable[[], Awaitable[None]]] = ()
     """Coroutines that run until they are cancelled (timers, judges). One that ends or raises ends the service."""
@@ -88,27 +84,24 @@ class Decided(Generic[K]):
         )
 
 
-class LeaseLost(Retryable):
-    """Another process holds the lease now: this one starts again and stands by."""
+class OnlyHolder:
+    """Lets a handler run only while a lease is held: others stand by with complete views and full queues, and go on when it is theirs.
 
-    reason = "LeaseLost"
+    A holder that lost it for a moment (the bus was restarted) goes on as well; compare-and-set is the fence for what was under way.
+    """
 
+    def __init__(self, lease: Lease) -> None:
+        self._lease = lease
+        self._held = asyncio.Event()
+        lease.on_change(lambda held: self._held.set() if held else self._held.clear())
 
-async def _held(lease: Lease) -> None:
-    changed = asyncio.Event()
-    lease.on_change(lambda _: changed.set())
-    while not lease.held:
-        await changed.wait()
-        changed.clear()
+    def only(self, reconcile: Callable[[K], Awaitable[int]]) -> Callable[[K], Awaitable[int]]:
+        async def handle(key: K) -> int:
+            while not self._lease.held:
+                await self._held.wait()
+            return await reconcile(key)
 
-
-async def _until_lost(lease: Lease) -> None:
-    changed = asyncio.Event()
-    lease.on_change(lambda _: changed.set())
-    while lease.held:
-        await changed.wait()
-        changed.clear()
-    raise LeaseLost("the lease was lost")
+        return handle
 
 
 class Reconciling:
@@ -148,11 +141,6 @@ class Reconciling:
         for view in parts.views:
             await view.completed()
         async with asyncio.TaskGroup() as group:
-            if parts.lease is not None:
-                group.create_task(_unending(parts.lease.run))
-                self._working = True  # A standby is ready, too.
-                await _held(parts.lease)
-                group.create_task(_unending(partial(_until_lost, parts.lease)))
             for queue in parts.queues:
                 group.create_task(queue.run())
             for answer in parts.serve:

@@ -1,4 +1,4 @@
-"""Writes `docs/settings.md` from `config.py`: `python -m shoal.runtime.settings_page > docs/settings.md`."""
+"""What `config.py` says of its settings, as text: for `docs/settings.md` (written by `docs/generate.py`) and for errors."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from shoal.runtime import config
 
 HEADER = """# Settings
 
-Written from `libs/shoal/runtime/config.py` by `python -m shoal.runtime.settings_page`; do not edit. Every setting is an environment
-variable, read once when the process starts. Lists are separated by commas. A value that cannot be used stops the process with exit code 2.
+Every setting is an environment variable, read once when the process starts. Lists are separated by commas; an empty variable counts as not
+set. A value that cannot be used stops the process with exit code 2 and a sentence that names the variable and what to write.
 """
 
 
@@ -71,7 +71,3 @@ def _shown(field: msgspec.structs.FieldInfo) -> str:
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"
     return f"`{value:g}`" if isinstance(value, float) else f"`{value}`"
-
-
-if __name__ == "__main__":
-    print(page(), end="")

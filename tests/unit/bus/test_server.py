@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,8 @@ import pytest
 from shoal.api.errors import SettingInvalid
 from shoal.bus.nats.connection import BusSettings, connection_options
 from shoal.bus.nats.failures import ApiError, refusal_of
-from shoal.bus.nats.server import check_version, find_server, mend_store, server_config, server_version, store_key
+from shoal.bus.nats.server import check_version, find_server, server_command, server_config, server_version, store_key
+from shoal.bus.serve import mend_store
 
 
 def test_the_binary_is_found_and_new_enough() -> None:
@@ -67,13 +69,13 @@ def test_the_key_is_made_once_and_only_for_us(tmp_path: Path, monkeypatch: pytes
         pytest.param("nats://127.0.0.1:4222", "", "", None, id="loopback"),
         pytest.param("nats://localhost:4222", "", "", None, id="localhost"),
         pytest.param("nats://[::1]:4222", "", "", None, id="loopback-6"),
-        pytest.param("nats://10.0.0.1:4222", "", "", "SHOAL_NATS_CREDENTIALS_FILE", id="away-without-credentials"),
+        pytest.param("nats://10.0.0.1:4222", "", "", "SHOAL_BUS_CREDENTIALS_FILE", id="away-without-credentials"),
         pytest.param("nats://10.0.0.1:4222", "user pass", "", "tls://", id="away-without-tls"),
-        pytest.param("tls://10.0.0.1:4222", "", "", "SHOAL_NATS_CREDENTIALS_FILE", id="tls-is-not-enough"),
+        pytest.param("tls://10.0.0.1:4222", "", "", "SHOAL_BUS_CREDENTIALS_FILE", id="tls-is-not-enough"),
         pytest.param("tls://10.0.0.1:4222", "user pass", "", None, id="away"),
         pytest.param("nats://127.0.0.1:4222,nats://10.0.0.1:4222", "", "", "10.0.0.1", id="one-of-several"),
         pytest.param("nats://127.0.0.1:4222", "a b c", "", "neither", id="strange-file"),
-        pytest.param("nats://127.0.0.1:4222", "", "missing.pem", "SHOAL_NATS_CA_FILE", id="no-such-ca"),
+        pytest.param("nats://127.0.0.1:4222", "", "missing.pem", "SHOAL_BUS_CA_FILE", id="no-such-ca"),
         pytest.param("127.0.0.1", "", "", "host", id="no-scheme"),
     ],
 )
@@ -130,3 +132,19 @@ def test_a_block_without_its_key_is_taken_away(tmp_path: Path, files: dict[str, 
         (stream / "msgs" / name).write_bytes(b"x" * size)
     mend_store(tmp_path)
     assert {path.name for path in (stream / "msgs").iterdir()} == files.keys() - removed
+
+
+def test_every_start_mends_the_store_first_and_keeps_the_process_id(tmp_path: Path) -> None:
+    stream = tmp_path / "jetstream" / "jetstream" / "$G" / "streams" / "STATE"
+    (stream / "msgs").mkdir(parents=True)
+    (stream / "meta.key").write_bytes(b"k")
+    block = stream / "msgs" / "2.blk"
+    block.touch()
+    binary = tmp_path / "server"
+    binary.write_text('#!/bin/sh\necho "$$ $1 $2"\n')
+    binary.chmod(0o700)
+    with subprocess.Popen(server_command(binary, tmp_path, tmp_path / "c.conf"), stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        said, warned = process.communicate(timeout=20)
+    assert said.decode().split() == [str(process.pid), "--config", str(tmp_path / "c.conf")]
+    assert not block.exists()
+    assert str(block) in warned.decode()

@@ -340,9 +340,9 @@ class MemoryClient:
     async def last_direct(self, stream: str, subject: str) -> Stored | None:
         return await self.last(stream, subject)
 
-    async def last_many(self, stream: str, subjects: Sequence[str]) -> list[Stored]:
+    async def last_many(self, stream: str, subjects: Sequence[str], *, up_to: int | None = None) -> list[Stored]:
         await self._ask(stream)
-        return self.bus.stream(stream).last_entries(subjects) if subjects else []
+        return self.bus.stream(stream).last_entries(subjects, up_to) if subjects else []
 
     async def at(self, stream: str, sequence: int) -> Stored | None:
         await self._ask(stream)

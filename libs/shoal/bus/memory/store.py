@@ -126,8 +126,10 @@ class MemoryStream:
             if not subjects or any(subject_matches(pattern, subject) for pattern in subjects):
                 yield subject
 
-    def last_entries(self, subjects: Sequence[str]) -> list[Stored]:
-        return [self.entries[sequence] for sequence in sorted(self.last_sequence(subject) for subject in self.matching(subjects))]
+    def last_entries(self, subjects: Sequence[str], up_to: int | None = None) -> list[Stored]:
+        revisions = (self._by_subject[subject] for subject in self.matching(subjects))
+        last = (max((number for number in numbers if up_to is None or number <= up_to), default=0) for numbers in revisions)
+        return [self.entries[sequence] for sequence in sorted(last) if sequence]
 
     def above(self, sequence: int, subjects: Sequence[str]) -> list[Stored]:
         wanted = set(self.matching(subjects))

@@ -12,7 +12,7 @@ import msgspec
 from nats.aio.msg import Msg
 
 from shoal.api.clock import Clock
-from shoal.api.errors import BusUnavailable, StreamDrifted
+from shoal.api.errors import BusUnavailable, StreamDrifted, Terminal
 from shoal.bus.nats.connection import BusSettings, Connection
 from shoal.bus.nats.failures import CONSUMER_NOT_FOUND, NO_MESSAGE, STREAM_NOT_FOUND, ApiError, refusal_of
 from shoal.bus.nats.watch import NatsWatch
@@ -156,10 +156,12 @@ class NatsBus(Connection):
             raise BusUnavailable(f"direct get of {subject[:200]}: {status} {headers.get('Description', '')}")
         return _stored(answer)
 
-    async def last_many(self, stream: str, subjects: Sequence[str]) -> list[Stored]:
+    async def last_many(self, stream: str, subjects: Sequence[str], *, up_to: int | None = None) -> list[Stored]:
         found: list[Stored] = []
         for page in _pages(subjects):
-            status, part = await self._multi_last(stream, page)
+            status, part = await self._multi_last(stream, page, up_to)
+            if status == "413" and up_to is not None:
+                raise Terminal(f"more than {GET_MAX} subjects of {stream} match; name fewer")
             if status == "413":  # More subjects match than one answer may have: list them by a watch.
                 part = await self._list(stream, page)
             elif status not in ("204", "404"):
@@ -167,7 +169,7 @@ class NatsBus(Connection):
             found += part
         return sorted(found, key=lambda entry: entry.sequence)
 
-    async def _multi_last(self, stream: str, subjects: Sequence[str]) -> tuple[str, list[Stored]]:
+    async def _multi_last(self, stream: str, subjects: Sequence[str], up_to: int | None = None) -> tuple[str, list[Stored]]:
         inbox = self.client.new_inbox()
         done: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         found: list[Stored] = []
@@ -181,7 +183,8 @@ class NatsBus(Connection):
 
         subscription = await self.client.subscribe(inbox, cb=collect)
         try:
-            body = msgspec.json.encode({"multi_last": list(subjects), "batch": GET_MAX})
+            bound = {"up_to_seq": up_to} if up_to is not None else {}
+            body = msgspec.json.encode({"multi_last": list(subjects), "batch": GET_MAX} | bound)
             await self.send(f"$JS.API.DIRECT.GET.{stream}", body, reply=inbox)
             return await asyncio.wait_for(done, TIMEOUT_S), found
         except TimeoutError as error:

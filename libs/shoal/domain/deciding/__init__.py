@@ -6,5 +6,6 @@ Belongs here: the order in which they are asked, and what one says that another 
 
 from shoal.domain.deciding.decide import decide
 from shoal.domain.deciding.inputs import Inputs, Outcome, Owner, Peer
+from shoal.domain.deciding.reasons import Reasons, reasons
 
-__all__ = ["Inputs", "Outcome", "Owner", "Peer", "decide"]
+__all__ = ["Inputs", "Outcome", "Owner", "Peer", "Reasons", "decide", "reasons"]

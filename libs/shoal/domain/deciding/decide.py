@@ -86,7 +86,7 @@ def _place(inputs: Inputs, base: Binding, matched: Match, previous: Binding | No
         said = condition(previous, "True", SUCCESS, "Binding follows the workloads that need it.", inputs.now)
     elif matched.claim is not None and not applied:
         said = condition(previous, "False", _claimed_reason(matched), matched.message, inputs.now)
-    return Placed(keep(request, inputs.snapshot, before, now=inputs.now, stands=said), None)
+    return Placed(keep(request, inputs.snapshot, before, now=inputs.now, position=inputs.position, stands=said), None)
 
 
 def _outcome(inputs: Inputs, base: Binding, placed: Placed, *, previous: Binding | None, matched: Match | None = None) -> Outcome:
@@ -118,7 +118,7 @@ def _outcome(inputs: Inputs, base: Binding, placed: Placed, *, previous: Binding
     changed = should_write(standing, binding, inputs.now)
     if changed:
         losers = matched.losers if matched else {}
-        binding = explained(binding, decision, now=inputs.now, position=inputs.position, lost_policies=losers)
+        binding = explained(binding, decision, now=inputs.now, position=inputs.position, lost_policies=losers, estimates=inputs.estimates)
     return Outcome(
         binding=binding if changed else standing,
         changed=changed,
@@ -180,7 +180,17 @@ def _end(inputs: Inputs) -> Outcome:
         return Outcome(binding=previous, tombstone=True, reason="Deleted")
     if previous is None and (inputs.template is None or inputs.exclusions.reason(inputs.template)):
         return Outcome(reason="Deleted")
-    body = msgspec.structs.replace(
-        previous or from_template(inputs), template_uid=inputs.template_uid, template_revision=inputs.template_revision
-    )
+    body = previous or from_template(inputs)
+    if body.template_uid != inputs.template_uid:
+        body = _ended_anew(body, inputs.position)
+    body = msgspec.structs.replace(body, template_uid=inputs.template_uid, template_revision=inputs.template_revision)
     return Outcome(binding=body, tombstone=True, changed=True, reason="Deleted")
+
+
+def _ended_anew(binding: Binding, epoch: int) -> Binding:
+    """Copies of an earlier object, to be ended under the uid of this one: only a higher epoch lets an agent delete them."""
+    return msgspec.structs.replace(
+        binding,
+        clusters=tuple(msgspec.structs.replace(target, epoch=epoch) for target in binding.clusters),
+        removals={name: msgspec.structs.replace(removal, epoch=epoch) for name, removal in binding.removals.items()},
+    )

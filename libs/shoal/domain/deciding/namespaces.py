@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
+import msgspec
+
 from shoal.api.binding import CLUSTER_DELETED, TEMPLATE_REPLACED, Binding, Removal, TargetCluster
 from shoal.api.meta import Manifest
 from shoal.api.shoal import SKIP_NAMESPACE_LABEL
@@ -32,10 +34,13 @@ def to_every_cluster(inputs: Inputs, previous: Binding | None) -> Decision:
     leaving = (snapshot.deleting & ~snapshot.bits(inputs.occupied)) | snapshot.forgotten
     wanted = set(snapshot.names_in(snapshot.ready)) | here.keys()
     names = sorted((name for name in wanted if not snapshot.bit(name) & leaving), key=str.encode)
+    same = previous is not None and previous.template_uid == inputs.template_uid
     removals = {name: removal for name, removal in (previous.removals if previous else {}).items() if name not in names}
+    if not same:  # Only a higher epoch lets an agent delete what bears another uid.
+        removals = {name: msgspec.structs.replace(removal, epoch=inputs.position) for name, removal in removals.items()}
     for target in previous.clusters if previous else ():
         if target.name not in names and not snapshot.bit(target.name) & snapshot.forgotten:
-            removals[target.name] = _removal(target, inputs.now, same=target.name in here)
+            removals[target.name] = _removal(target.name, target.epoch if same else inputs.position, inputs.now, same=same)
     said = condition(previous, "True", "Success", "Binding has been scheduled successfully.", inputs.now)
     return Decision(
         clusters=tuple(here.get(name) or TargetCluster(name=name, epoch=inputs.position) for name in names),
@@ -48,10 +53,10 @@ def to_every_cluster(inputs: Inputs, previous: Binding | None) -> Decision:
     )
 
 
-def _removal(target: TargetCluster, now: datetime, *, same: bool) -> Removal:
+def _removal(cluster: str, epoch: int, now: datetime, *, same: bool) -> Removal:
     return Removal(
         reason=CLUSTER_DELETED if same else TEMPLATE_REPLACED,
-        author=f"cluster/{target.name}" if same else "scheduler",
-        epoch=target.epoch,
+        author=f"cluster/{cluster}" if same else "scheduler",
+        epoch=epoch,
         since=now.strftime("%Y-%m-%dT%H:%M:%SZ"),
     )

@@ -35,23 +35,24 @@ class Policies:
 
     def __init__(self, policies: Iterable[Owned[PropagationPolicy]]) -> None:
         self._by_uid: dict[str, Owned[PropagationPolicy]] = {}
-        self._by_kind: dict[tuple[str, str, str], list[Owned[PropagationPolicy]]] = {}
+        self._by_selector: dict[tuple[str, str, str, str], list[Owned[PropagationPolicy]]] = {}
         for policy in policies:
             if policy.deleting:
                 continue
             self._by_uid[policy.uid] = policy
-            # A policy that names one kind twice is listed once.
-            for kind in dict.fromkeys((s.api_version, s.kind) for s in policy.object.spec.resource_selectors):
-                self._by_kind.setdefault((policy.ref.namespace, *kind), []).append(policy)
+            # A policy that says the same twice is listed once; without a name it is found under the empty one.
+            for said in dict.fromkeys((s.api_version, s.kind, s.name) for s in policy.object.spec.resource_selectors):
+                self._by_selector.setdefault((policy.ref.namespace, *said), []).append(policy)
 
     def get(self, uid: str) -> Owned[PropagationPolicy] | None:
         """The live policy of that id; one that is being deleted owns nothing any more (R1.9)."""
         return self._by_uid.get(uid)
 
     def speaking_of(self, manifest: Manifest) -> Iterator[Owned[PropagationPolicy]]:
-        """Policies that name the object's kind and may reach its namespace: first those of the namespace, then cluster policies."""
-        kind = (manifest["apiVersion"], manifest["kind"])
-        namespace = manifest["metadata"].get("namespace") or ""
-        if namespace:
-            yield from self._by_kind.get((namespace, *kind), ())
-        yield from self._by_kind.get(("", *kind), ())
+        """Policies that name the object's kind, and its name or none, in its namespace or in none; each once."""
+        kind, metadata = (manifest["apiVersion"], manifest["kind"]), manifest["metadata"]
+        found: dict[str, Owned[PropagationPolicy]] = {}
+        for namespace in dict.fromkeys((metadata.get("namespace") or "", "")):
+            for name in (metadata["name"], ""):
+                found.update((policy.uid, policy) for policy in self._by_selector.get((namespace, *kind, name), ()))
+        return iter(found.values())

@@ -13,5 +13,7 @@ def ending(binding: Binding) -> Binding:
     """All targets and removals of a tombstone's body, as removals that wait for nothing: whoever deletes the template means all copies."""
     removals = {name: msgspec.structs.replace(removal, wait_for="", owners=()) for name, removal in binding.removals.items()}
     for target in binding.clusters:
-        removals[target.name] = Removal(reason=TEMPLATE_DELETED, author="user", epoch=target.epoch)
+        removals[target.name] = Removal(
+            reason=TEMPLATE_DELETED, author="user", epoch=target.epoch, preserve=binding.preserve_resources_on_deletion
+        )
     return msgspec.structs.replace(binding, clusters=(), removals=removals)

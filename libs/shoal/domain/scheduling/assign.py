@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 from shoal.api.binding import UNSCHEDULABLE
 from shoal.api.webster import webster
 from shoal.domain.scheduling.candidates import Candidate
-from shoal.domain.scheduling.request import AGGREGATED, DUPLICATED, STATIC, Request
+from shoal.domain.scheduling.request import AGGREGATED, STATIC, Request
 from shoal.domain.scheduling.select import Unplaced
 from shoal.domain.scheduling.snapshot import Snapshot
 
@@ -26,10 +26,8 @@ class Division:
     def assign(self, selected: Sequence[Candidate]) -> dict[str, int | None] | Unplaced:
         """Replicas by cluster; None where a number means nothing (R4.1). Clusters that get none are not in it (R4.2)."""
         request = self.request
-        if not request.divisible:
-            return dict.fromkeys((candidate.name for candidate in selected), None)
-        if request.strategy == DUPLICATED:
-            return dict.fromkeys((candidate.name for candidate in selected), request.replicas)
+        if not request.divided:
+            return whole(request, (candidate.name for candidate in selected))
         if request.replicas == 0:
             return self._scaled_to_zero(selected)
         shares = self._in_tiers(selected)
@@ -135,6 +133,11 @@ class Division:
     def _short(self, room: int, wanted: int | None = None) -> Unplaced:
         wanted = self.request.replicas if wanted is None else wanted
         return Unplaced(UNSCHEDULABLE, f"Clusters available replicas {room} are not enough to schedule {wanted} replicas.")
+
+
+def whole(request: Request, names: Iterable[str]) -> dict[str, int | None]:
+    """Every cluster gets all of it (R4.5); no number where a number means nothing (R4.1)."""
+    return dict.fromkeys(names, request.replicas if request.divisible else None)
 
 
 def _shortest_prefix(ordered: Sequence[T], replicas: int, size: Callable[[T], int]) -> list[T]:

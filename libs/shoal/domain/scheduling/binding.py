@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import zlib
 from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 
 import msgspec
 
@@ -10,11 +12,14 @@ from shoal.api.binding import SCHEDULED, Binding, Explanation, Rejection
 from shoal.api.meta import Condition
 from shoal.domain.scheduling.decision import Decision
 
+T = TypeVar("T")
 SUMMARY_INTERVAL = timedelta(seconds=10)
 """A binding that is not fully placed is written again at most this often when only its summary changes."""
 NOT_EXPLAINED = Explanation()
 _REJECTIONS_MAX = 2_000
 """Clusters whose reason is recorded one by one; with more, the summary still counts all of them."""
+EXPLANATION_BYTES_MAX = 65_536
+"""Compressed size of an explanation: it is written with the decision, and a decision has to stay cheap."""
 
 
 def lay_over(decision: Decision, base: Binding) -> Binding:
@@ -29,7 +34,13 @@ def lay_over(decision: Decision, base: Binding) -> Binding:
 
 
 def explained(
-    binding: Binding, decision: Decision, *, now: datetime, position: int, lost_policies: dict[str, str] | None = None
+    binding: Binding,
+    decision: Decision,
+    *,
+    now: datetime,
+    position: int,
+    lost_policies: dict[str, str] | None = None,
+    estimates: dict[str, int] | None = None,
 ) -> Binding:
     """The binding with what explains it, made only for a binding that is written."""
     explanation = Explanation(
@@ -37,10 +48,45 @@ def explained(
         scores=decision.scores,
         rounds=decision.rounds,
         lost_policies=lost_policies or {},
+        estimates=estimates or {},
         decided_at=now.strftime("%Y-%m-%dT%H:%M:%SZ"),
         view_position=position,
     )
-    return msgspec.structs.replace(binding, explanation=explanation)
+    return msgspec.structs.replace(binding, explanation=bounded(explanation))
+
+
+def bounded(explanation: Explanation, bytes_max: int = EXPLANATION_BYTES_MAX) -> Explanation:
+    """The explanation within so many bytes, compressed. Details of rejections go first, then clusters, then sentences.
+
+    Estimates stay as long as they can: they are an input that is recorded nowhere else.
+    """
+    if _fits(explanation, bytes_max):
+        return explanation
+    rejected = {name: Rejection(reason=item.reason) for name, item in explanation.rejected.items()}
+    explanation = msgspec.structs.replace(
+        explanation,
+        rejected=rejected,
+        rounds=tuple(text[:_SENTENCE_MAX] for text in explanation.rounds[:_SENTENCES_MAX]),
+        lost_policies={name: text[:_SENTENCE_MAX] for name, text in list(explanation.lost_policies.items())[:_SENTENCES_MAX]},
+    )
+    while not _fits(explanation, bytes_max) and (explanation.rejected or explanation.scores):
+        rejected, scores = _half(explanation.rejected), _half(explanation.scores)
+        left_out = len(explanation.rejected) - len(rejected) + len(explanation.scores) - len(scores)
+        explanation = msgspec.structs.replace(explanation, rejected=rejected, scores=scores, left_out=explanation.left_out + left_out)
+    return explanation if _fits(explanation, bytes_max) else msgspec.structs.replace(explanation, estimates={}, rounds=(), lost_policies={})
+
+
+_SENTENCE_MAX, _SENTENCES_MAX = 500, 50
+
+
+def _fits(explanation: Explanation, bytes_max: int) -> bool:
+    """Short JSON fits however it compresses, and that is nearly always the end of it."""
+    raw = msgspec.json.encode(explanation)
+    return len(raw) <= bytes_max or len(zlib.compress(raw, 1)) <= bytes_max
+
+
+def _half(items: dict[str, T]) -> dict[str, T]:
+    return dict(list(items.items())[: len(items) // 2])
 
 
 def to_binding(decision: Decision, base: Binding, *, now: datetime, position: int) -> Binding:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import repeat
+from operator import neg
 from typing import NamedTuple
 
 from shoal.api.binding import TargetCluster
@@ -60,22 +62,21 @@ def _is_special(question: Question, targets: Mapping[str, TargetCluster]) -> boo
 
 
 def _plain(question: Question, feasible: Bits) -> list[Candidate]:
-    """The first placement of something over many clusters: only names and room tell them apart."""
+    """The first placement of something over many clusters: only names and room tell them apart. Made column by column, for speed."""
     request, snapshot = question.request, question.snapshot
+    names, regions = snapshot.chosen(snapshot.names, feasible), snapshot.chosen(snapshot.region_of, feasible)
     if not request.workload:
-        return [Candidate(0, 0, -UNLIMITED, cluster.name, UNLIMITED, 0, cluster.region, 0) for cluster in snapshot.clusters_in(feasible)]
-    room = snapshot.room(request.requirements)
-    return [
-        Candidate(0, 0, -free, cluster.name, free, 0, cluster.region, 0)
-        for cluster, free in zip(snapshot.clusters_in(feasible), snapshot.chosen(room, feasible), strict=True)
-    ]
+        same = repeat(UNLIMITED)
+        return list(map(Candidate._make, zip(repeat(0), repeat(0), repeat(-UNLIMITED), names, same, repeat(0), regions, repeat(0))))
+    room = list(snapshot.chosen(snapshot.room(request.requirements, request.components), feasible))
+    return list(map(Candidate._make, zip(repeat(0), repeat(0), map(neg, room), names, room, repeat(0), regions, repeat(0))))
 
 
 def _special(question: Question, feasible: Bits, targets: Mapping[str, TargetCluster]) -> list[Candidate]:
     request, snapshot = question.request, question.snapshot
     tiers = [snapshot.matching(affinity) for affinity in question.affinities] if len(question.affinities) > 1 else []
     prefer = [snapshot.bits(tier) for tier in request.prefer]
-    room = snapshot.room(request.requirements) if request.workload else ()
+    room = snapshot.room(request.requirements, request.components) if request.workload else ()
     found = []
     for index in snapshot.indexes_in(feasible):
         cluster = snapshot.clusters[index]

@@ -35,8 +35,8 @@ def group_regions(request: Request, ranked: Sequence[Candidate], *, region_min: 
 def _weight(request: Request, clusters: Sequence[Candidate], region_min: int, cluster_min: int) -> int:
     """R3.16: capacity in thousands first, the average score behind it."""
     if not request.divided:
-        fitting = [candidate for candidate in clusters if candidate.available >= request.replicas]
-        return 1000 * len(fitting) + sum(candidate.score for candidate in fitting) // len(fitting) if fitting else 0
+        fitting = [candidate.score for candidate in clusters if candidate.available >= request.replicas]
+        return 1000 * len(fitting) + sum(fitting) // len(fitting) if fitting else 0
     share = -(-request.replicas // region_min)
     least = max(cluster_min, region_min)
     room = score = used = 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from itertools import islice
 from typing import NamedTuple
 
 import msgspec
@@ -20,18 +21,21 @@ from shoal.api.binding import (
 )
 from shoal.api.meta import Condition
 from shoal.api.policy import ClusterAffinity
-from shoal.domain.scheduling.assign import Division
+from shoal.domain.scheduling.assign import Division, whole
 from shoal.domain.scheduling.candidates import Candidate, rank_candidates
 from shoal.domain.scheduling.decision import Decision
+from shoal.domain.scheduling.estimate import UNLIMITED
 from shoal.domain.scheduling.filter import run_filters, summary
 from shoal.domain.scheduling.ladder import due, rebalance_requested
 from shoal.domain.scheduling.plugins import PLUGINS, Plugin
 from shoal.domain.scheduling.question import Question, Refusal
 from shoal.domain.scheduling.request import Request
-from shoal.domain.scheduling.select import Unplaced, select
+from shoal.domain.scheduling.select import Unplaced, needs_ranking, select
 from shoal.domain.scheduling.snapshot import Snapshot
 from shoal.domain.scheduling.targets import merge_targets
 
+_SHOWN_MAX = 5
+"""Clusters that one sentence names."""
 SUCCESS_MESSAGE = "Binding has been scheduled successfully."
 
 
@@ -62,13 +66,15 @@ def schedule(
     own = own_targets(previous, request.uid)
     why = due(request, snapshot, previous, own) if previous is not None else "nothing is placed yet"
     if previous is not None and not why:
-        return keep(request, snapshot, previous, now=now, stands=condition(previous, "True", SUCCESS, SUCCESS_MESSAGE, now))
+        return keep(
+            request, snapshot, previous, now=now, position=position, stands=condition(previous, "True", SUCCESS, SUCCESS_MESSAGE, now)
+        )
     fresh = rebalance_requested(request, previous)
     unknown = {name: target for name, target in own.items() if name not in snapshot}
     attempt = _try_affinities(_beside(request, unknown), snapshot, previous, own, fresh=fresh, plugins=plugins)
     if isinstance(attempt.shares, Unplaced):
-        return _stay(request, snapshot, previous, own, attempt, now=now)
-    shares = attempt.shares | {name: target.replicas if request.divided else _whole(request) for name, target in unknown.items()}
+        return _stay(request, snapshot, previous, own, attempt, now=now, position=position)
+    shares = attempt.shares | (whole(request, unknown) if not request.divided else {name: t.replicas for name, t in unknown.items()})
     clusters, removals = merge_targets(request, snapshot, previous, shares, own=own, now=now, position=position, fresh=fresh)
     return Decision(
         clusters=clusters,
@@ -92,10 +98,6 @@ def _beside(request: Request, unknown: Mapping[str, TargetCluster]) -> Request:
     return msgspec.structs.replace(request, replicas=max(0, request.replicas - sum(target.replicas or 0 for target in unknown.values())))
 
 
-def _whole(request: Request) -> int | None:
-    return request.replicas if request.divisible else None
-
-
 def own_targets(previous: Binding | None, uid: str) -> dict[str, TargetCluster]:
     """The previous targets that are the binding's own and of this very object; what only owners asked for is theirs."""
     if previous is None or previous.template_uid != uid:
@@ -103,14 +105,16 @@ def own_targets(previous: Binding | None, uid: str) -> dict[str, TargetCluster]:
     return {target.name: target for target in previous.clusters if target.name not in previous.attached}
 
 
-def keep(request: Request, snapshot: Snapshot, previous: Binding, *, now: datetime, stands: Condition | None = None) -> Decision:
+def keep(
+    request: Request, snapshot: Snapshot, previous: Binding, *, now: datetime, position: int, stands: Condition | None = None
+) -> Decision:
     """What was decided stands; only clusters that are forgotten drop out, since nobody there will ever answer.
 
     `stands` is the condition to give; without one the condition of before stays.
     """
     own = own_targets(previous, request.uid)
     clusters, removals = merge_targets(
-        request, snapshot, previous, {name: target.replicas for name, target in own.items()}, own=own, now=now, position=0
+        request, snapshot, previous, {name: target.replicas for name, target in own.items()}, own=own, now=now, position=position
     )
     said = stands or next((item for item in previous.conditions if item.type == SCHEDULED), None)
     return Decision(
@@ -176,12 +180,28 @@ def _try(question: Question, own: dict[str, TargetCluster], name: str, *, fresh:
     filtered = run_filters(question, plugins)
     if not filtered.feasible:
         return Attempt(Unplaced(NO_CLUSTER_FIT, summary(question.snapshot, filtered.refusals)), filtered.refusals, name)
+    if not question.request.divided and not needs_ranking(question.request):
+        everybody = whole(question.request, question.snapshot.names_in(filtered.feasible))
+        return Attempt(everybody, filtered.refusals, name, rounds=("every feasible cluster gets it",))
     ranked = rank_candidates(question, filtered.feasible, own)
     selected = select(question.request, ranked)
     if isinstance(selected, Unplaced):
         return Attempt(selected, filtered.refusals, name, ranked)
     division = Division(question.request, question.snapshot, fresh=fresh)
-    return Attempt(division.assign(selected), filtered.refusals, name, ranked, tuple(division.rounds))
+    shares = division.assign(selected)
+    return Attempt(shares, filtered.refusals, name, ranked, (*_passed_over(ranked, selected), *division.rounds))
+
+
+def _passed_over(ranked: Sequence[Candidate], selected: Sequence[Candidate]) -> tuple[str, ...]:
+    """Which clusters fit and were left by the spread constraints; nothing when all that fit take part."""
+    if len(selected) == len(ranked):
+        return ()
+    used = {candidate.name for candidate in selected}
+    others = list(islice((candidate for candidate in ranked if candidate.name not in used), _SHOWN_MAX))
+    shown = ", ".join(f"{one.name} (score {one.score}{f', room {one.room}' if one.room < UNLIMITED else ''})" for one in others)
+    left = len(ranked) - len(selected) - len(others)
+    more = f" and {left} more" if left else ""
+    return (f"{len(selected)} of {len(ranked)} clusters that fit are enough; not needed: {shown}{more}",)
 
 
 def _stay(
@@ -192,11 +212,12 @@ def _stay(
     attempt: Attempt,
     *,
     now: datetime,
+    position: int,
 ) -> Decision:
     """Nothing drops out: the targets that run stay, also those that ought to go, and the condition says why."""
     assert isinstance(attempt.shares, Unplaced)
     clusters, removals = merge_targets(
-        request, snapshot, previous, {name: target.replicas for name, target in own.items()}, own=own, now=now, position=0
+        request, snapshot, previous, {name: target.replicas for name, target in own.items()}, own=own, now=now, position=position
     )
     return Decision(
         clusters=clusters,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from shoal.api.binding import SCHEDULER_ERROR
+from shoal.api.binding import SCHEDULER_ERROR, UNSCHEDULABLE
 from shoal.api.policy import SpreadConstraint
-from shoal.domain.scheduling.candidates import Candidate
+from shoal.domain.scheduling.candidates import LOCALITY_SCORE, Candidate
 from shoal.domain.scheduling.regions import choose_regions, group_regions
 from shoal.domain.scheduling.request import STATIC, Request
 
@@ -44,9 +44,17 @@ def _by_cluster(request: Request, ranked: Sequence[Candidate], constraint: Sprea
     if total < constraint.min_groups:
         return Unplaced(SCHEDULER_ERROR, f"the number of feasible clusters is {total}, fewer than minGroups {constraint.min_groups}")
     count = min(total, constraint.max_groups) if constraint.max_groups else total
+    if len(request.components) > 1 and constraint.min_groups == constraint.max_groups == 1:
+        return _one_with_room(ranked)
     if not request.divided:
         return ranked[:count]
     return _with_room(list(ranked[:count]), list(ranked[count:]), request.replicas)
+
+
+def _one_with_room(ranked: Sequence[Candidate]) -> Sequence[Candidate] | Unplaced:
+    """R4.20: a workload of several components goes as a whole to one cluster; where it is, it needs no further room."""
+    fitting = [candidate for candidate in ranked if candidate.score >= LOCALITY_SCORE or candidate.room >= 1]
+    return fitting[:1] or Unplaced(UNSCHEDULABLE, f"none of {len(ranked)} feasible cluster(s) has room for all components of the workload")
 
 
 def _with_room(chosen: list[Candidate], others: list[Candidate], replicas: int) -> Sequence[Candidate] | Unplaced:

@@ -12,12 +12,12 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from shoal.api.binding import ReplicaRequirements
+from shoal.api.binding import Component, ReplicaRequirements
 from shoal.api.cluster import Taint
 from shoal.api.cluster_view import ClusterView
 from shoal.api.meta import LabelSelector, Requirement
 from shoal.api.policy import ClusterAffinity, Toleration
-from shoal.domain.scheduling.estimate import room_for
+from shoal.domain.scheduling.estimate import room_for, sets_for
 
 T = TypeVar("T")
 Bits = int
@@ -36,6 +36,7 @@ class Snapshot:
         self.clusters: tuple[ClusterView, ...] = tuple(sorted(clusters, key=lambda cluster: cluster.name.encode()))
         self.names: tuple[str, ...] = tuple(cluster.name for cluster in self.clusters)
         count = len(self.clusters)
+        self.region_of: tuple[str, ...] = tuple(cluster.region for cluster in self.clusters)
         self.by_name = dict(zip(self.names, self.clusters, strict=True))
         # The first name has the highest bit: written in binary, the number reads in the order of the names.
         self._bit = {name: 1 << (count - 1 - position) for position, name in enumerate(self.names)}
@@ -102,8 +103,12 @@ class Snapshot:
         """For each blocking taint that the tolerations do not cover: the clusters that have it."""
         return self._remembered("taints", msgspec.msgpack.encode(tolerations), lambda: self._untolerated(tolerations))
 
-    def room(self, requirements: ReplicaRequirements | None) -> tuple[int, ...]:
-        """By position of the cluster: how many further replicas of that size fit (R4.16, general estimator)."""
+    def room(self, requirements: ReplicaRequirements | None, components: tuple[Component, ...] = ()) -> tuple[int, ...]:
+        """By position of the cluster: how many further replicas of that size fit (R4.16), with several components whole sets (R4.20)."""
+        if len(components) > 1:
+            return self._remembered(
+                "sets", msgspec.msgpack.encode(components), lambda: tuple(sets_for(cluster, components) for cluster in self.clusters)
+            )
         return self._remembered(
             "room", msgspec.msgpack.encode(requirements), lambda: tuple(room_for(cluster, requirements) for cluster in self.clusters)
         )

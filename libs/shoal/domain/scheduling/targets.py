@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
+import msgspec
+
 from shoal.api.binding import (
     CLUSTER_CHANGED,
     CLUSTER_DELETED,
@@ -37,7 +39,8 @@ def merge_targets(
     """The new own targets by name, and all removals.
 
     A cluster that is forgotten is in neither: nobody there can confirm anything. A cluster that comes back leaves the removals with a new
-    epoch, above the one its copy was ended with.
+    epoch, above the one its copy was ended with. Removals of an earlier object of that name get the present epoch: only a higher one lets
+    an agent delete a copy that bears another uid.
     """
     clusters = tuple(
         TargetCluster(name=name, replicas=shares[name], epoch=own[name].epoch if name in own else position)
@@ -47,11 +50,14 @@ def merge_targets(
     staying = {target.name for target in clusters}
     removals = {name: removal for name, removal in (previous.removals if previous else {}).items() if name not in staying}
     same_object = previous is not None and previous.template_uid == request.uid
+    if not same_object:
+        removals = {name: msgspec.structs.replace(removal, epoch=position) for name, removal in removals.items()}
     for target in previous.clusters if previous else ():
         attached = same_object and previous is not None and target.name in previous.attached
         if target.name in staying or attached or _forgotten(snapshot, target.name):
             continue
-        removals[target.name] = _removal(request, snapshot, previous, target, now=now, fresh=fresh)
+        ended = target if same_object else msgspec.structs.replace(target, epoch=position)
+        removals[target.name] = _removal(request, snapshot, previous, ended, now=now, fresh=fresh)
     return clusters, {name: removals[name] for name in sorted(removals)}
 
 

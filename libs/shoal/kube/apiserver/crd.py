@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import structlog
+
 from shoal.api.meta import Manifest
 from shoal.kube.apiserver.errors import Cause
 from shoal.kube.apiserver.registry import Column, Registry, ResourceType, Scale, version_rank
 from shoal.kube.apiserver.store import Selection, Store
+
+log = structlog.get_logger(__name__)
 
 GROUP, KIND = "apiextensions.k8s.io", "CustomResourceDefinition"
 
@@ -132,7 +136,13 @@ class Definitions:
             present.add(name)
             seen = self._seen.get(name)
             if seen is None or seen[0] != stored.revision:
-                self._add(name, stored.revision, resource_of(stored.object()), seen)
+                try:
+                    resource = resource_of(stored.object())
+                except (KeyError, TypeError, AttributeError) as error:
+                    # It did not come through this door. The other kinds must go on being served.
+                    log.warning("definition cannot be served", definition=name, error=repr(error))
+                    continue
+                self._add(name, stored.revision, resource, seen)
         for name in self._seen.keys() - present:
             _, resource = self._seen.pop(name)
             self._registry.discard(resource.group, resource.kind)

@@ -92,6 +92,11 @@ class MemoryStore:
         missed = [event for event in self._window if event.revision > since and selection.covers(event.object.ref)]
         return MemoryWatch(self, selection, missed)
 
+    @property
+    def watchers(self) -> int:
+        """How many watches are open."""
+        return sum(len(watches) for watches in self._watches.values())
+
     def close(self) -> None:
         """Closes the journal; the store must not be written to afterwards."""
         if self._journal is not None:

@@ -201,8 +201,10 @@ class _Decoder:
                 key = self._reader.text(wire)
             elif number == 2:
                 value = self._value(field.type, wire, depth)
-        empty = "" if field.type in ("string", "bytes") else self._value(field.type, (0, 0), depth)
-        out[key] = empty if value is None else value
+        if value is None:  # Nothing was sent: the empty value of the type, where it has one.
+            value = self._value(field.type, 0 if field.type in _NUMBERS else (0, 0), depth)
+        if value is not None:
+            out[key] = value
 
     def _value(self, type_: str, wire: _Wire, depth: int, before: Any = None) -> Any:
         """One value in JSON; None for a null. `before` is what stood at its place already."""
@@ -226,7 +228,7 @@ def _first(fields: dict[str, Any], one_of: list[str]) -> Any:
     for name in one_of:
         if name in fields:
             return fields[name]
-    return [] if one_of == ["items"] else None
+    return None
 
 
 def _signed(bits: int) -> Callable[[int], int]:
@@ -261,12 +263,12 @@ def _moment(reader: _Reader, span: _Span) -> datetime | None:
 
 def _time(reader: _Reader, span: _Span) -> str | None:
     moment = _moment(reader, span)
-    return moment and moment.replace(microsecond=0, tzinfo=None).isoformat() + "Z"
+    return None if moment is None else moment.replace(microsecond=0, tzinfo=None).isoformat() + "Z"
 
 
 def _micro_time(reader: _Reader, span: _Span) -> str | None:
     moment = _moment(reader, span)
-    return moment and moment.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+    return None if moment is None else moment.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 def _quantity(reader: _Reader, span: _Span) -> str:

@@ -7,11 +7,14 @@ import re
 from typing import Any
 
 import jsonschema_rs
+import structlog
 
 from shoal.api.meta import Manifest
 from shoal.kube.apiserver.errors import Cause
 from shoal.kube.apiserver.registry import ResourceType
 from shoal.kube.apiserver.schema import Node, Schema
+
+log = structlog.get_logger(__name__)
 
 REQUIRED = "FieldValueRequired"
 INVALID = "FieldValueInvalid"
@@ -155,9 +158,12 @@ def custom_causes(object_: Manifest, resource: ResourceType, version: str) -> li
     schema = resource.schemas.get(version)
     if not isinstance(schema, dict):
         return []
+    validator = _validator(resource, version)
+    if validator is None:
+        return []
     out = []
     checked = {key: value for key, value in object_.items() if key not in ("apiVersion", "kind", "metadata")}
-    for error in _validator(resource, version).iter_errors(checked):
+    for error in validator.iter_errors(checked):
         out.append(_cause_of(error))
     return out
 
@@ -166,13 +172,19 @@ _validators: dict[int, tuple[Schema, Any]] = {}
 
 
 def _validator(resource: ResourceType, version: str) -> Any:
-    """The compiled schema; kept as long as the schema lives, since compiling takes some 10 ms."""
+    """The compiled schema; kept as long as the schema lives, since compiling takes some 10 ms. None for a schema that cannot be compiled
+    (an exotic pattern): its kind is then served without this check, as a definition that a real server takes must not be useless here."""
     schema = resource.schemas[version]
     assert isinstance(schema, dict)
     found = _validators.get(id(schema))
     if found is None or found[0] is not schema:
         made = jsonschema_rs.Draft4Validator if resource.fill_defaults else jsonschema_rs.Draft202012Validator
-        found = _validators[id(schema)] = (schema, made(_content_schema(schema), retriever=_no_retrieval))
+        try:
+            compiled = made(_content_schema(schema), retriever=_no_retrieval)
+        except (ValueError, jsonschema_rs.ValidationError) as error:
+            log.warning("schema cannot be compiled", kind=resource.qualified_kind, version=version, error=str(error)[:300])
+            compiled = None
+        found = _validators[id(schema)] = (schema, compiled)
     return found[1]
 
 

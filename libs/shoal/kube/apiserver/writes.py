@@ -144,14 +144,16 @@ class Writes:
         sub = asked.target.subresource
 
         def decide(old: Manifest | None, stored: Stored | None) -> _Decided:
+            if sub == "scale":
+                sent, warnings = parse(body, yaml=True, strict=False)
+            else:
+                sent, warnings = self._sent(asked, body)
             if old is None or stored is None:
                 raise not_found(asked.target.resource, asked.target.name)
             if sub == "scale":
-                sent, _ = parse(body, yaml=True, strict=False)
                 version = (sent.get("metadata") or {}).get("resourceVersion") if isinstance(sent, dict) else None
                 self._check_version(asked.target, stored, version)
                 return _Decided(self._scaled(old, sent, asked.target), [])
-            sent, warnings = self._sent(asked, body)
             self._check_version(asked.target, stored, sent["metadata"].get("resourceVersion"))
             return _Decided(self._over(sent, old, asked), warnings)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import random
 from collections.abc import Callable
 
 import msgspec
@@ -76,8 +77,9 @@ class Labelled(msgspec.Struct, frozen=True):
 class Member:
     """Reads and writes of one member. Raises the errors of `failures.py`; retrying is the caller's."""
 
-    def __init__(self, api: Api, *, field_manager: str = FIELD_MANAGER) -> None:
-        self.api, self.field_manager = api, field_manager
+    def __init__(self, api: Api, *, field_manager: str = FIELD_MANAGER, chance: Callable[[], float] = random.random) -> None:
+        """`chance` gives numbers in [0, 1) for the jitter of reflectors; the simulation passes a seeded one."""
+        self.api, self.field_manager, self._chance = api, field_manager, chance
 
     async def live(self, ref: Ref) -> Manifest | None:
         """The object as it stands; None when there is none. Raises `DependencyMissing` when its kind is not served."""
@@ -92,7 +94,8 @@ class Member:
         return await self.api.delete(ref, uid=uid, resource_version=resource_version)
 
     def reflector(self, kind: Kind, *, on_event: OnEvent, label_selector: str = "", whole: bool = False) -> Reflector:
-        return Reflector(self.api, kind, on_event=on_event, clock=self.api.clock, label_selector=label_selector, whole=whole)
+        clock = self.api.clock
+        return Reflector(self.api, kind, on_event=on_event, clock=clock, label_selector=label_selector, whole=whole, chance=self._chance)
 
     async def foreign_objects(self, namespace: str, owned: Callable[[Labelled], bool]) -> list[Ref]:
         """What would be lost with a namespace though it is not ours: everything in it except what `owned` says, what Kubernetes puts

@@ -234,6 +234,8 @@ class SimulatedCluster:
             self.wake(SCHEDULE, ref)
 
     def _note_node(self, ref: Ref, after: Manifest | None) -> None:
+        for stored in self.world.list(DAEMON_SET):
+            self.wake(DAEMON_SET, stored.ref)
         if not self.settings.nodes:
             return
         self._scheduler.note_node(ref, after)
@@ -241,8 +243,6 @@ class SimulatedCluster:
             for pod, state in self.world.pods.items():
                 if state.node == ref.name:
                     self.wake(RUN, pod)
-        for stored in self.world.list(DAEMON_SET):
-            self.wake(DAEMON_SET, stored.ref)
 
     def _note_end(self, ref: Ref, last: Manifest) -> None:
         """An object is gone: what it owned may go, an owner or a namespace that waited for it may go on."""

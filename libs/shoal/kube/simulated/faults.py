@@ -19,6 +19,7 @@ import msgspec
 
 from shoal.api.clock import Clock
 from shoal.api.meta import Strict
+from shoal.kube.simulated.answers import refusal
 from shoal.kube.wire import Handler, Request, Response
 
 PATH = "/shoal/faults"
@@ -134,12 +135,6 @@ class Faults:
                 await asyncio.wait({chunk})
             if isinstance(stream, AsyncGenerator):
                 await stream.aclose()
-
-
-def refusal(code: int, reason: str, message: str) -> Response:
-    """An answer as Kubernetes gives it: a Status."""
-    status = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "message": message, "reason": reason, "code": code}
-    return Response(status=code, body=msgspec.json.encode(status))
 
 
 def _resource_of(path: str) -> str:

@@ -30,8 +30,10 @@ import uvicorn
 from shoal.api.clock import Clock
 from shoal.api.errors import AlreadyInUse
 from shoal.kube.apiserver import ApiServer, Journal, Options, Registry, asgi
+from shoal.kube.simulated.answers import refusal
+from shoal.kube.simulated.binding import with_binding
 from shoal.kube.simulated.cluster import SimulatedCluster
-from shoal.kube.simulated.faults import Faults, refusal
+from shoal.kube.simulated.faults import Faults
 from shoal.kube.simulated.world import ObservedStore, Settings
 from shoal.kube.wire import Handler, Request, Response
 
@@ -73,9 +75,7 @@ class EmbeddedMember:
     @property
     def handler(self) -> Handler:
         """The API server by a function call, faults included, for a client in this process; it needs no token."""
-        if self._api is None:
-            raise RuntimeError("the member is not started")
-        return self.faults.wrap(self._api.handle, breaks=True)
+        return self.faults.wrap(self._whole(), breaks=True)
 
     async def start(self) -> None:
         """Returns when the API server answers and the controllers run. Raises `AlreadyInUse` for a directory or port that somebody has,
@@ -103,7 +103,7 @@ class EmbeddedMember:
                 new_uid=self._new_uid,
             )
             await self._cluster.start()
-            await self._serve(self._api)
+            await self._serve()
         except BaseException:
             await self.stop()
             raise
@@ -124,14 +124,20 @@ class EmbeddedMember:
             self._lock.close()
         self._api = self._http = self._serving = self._cluster = self._store = self._lock = None
 
-    async def _serve(self, api: ApiServer) -> None:
+    def _whole(self) -> Handler:
+        """The API server and what stands in front of it, without faults."""
+        if self._api is None or self._cluster is None:
+            raise RuntimeError("the member is not started")
+        return with_binding(self._api.handle, self._cluster.world)
+
+    async def _serve(self) -> None:
         token = _kept(self.settings.directory / "token", lambda: secrets.token_urlsafe(32))
         listening = _listen(self.settings.directory / "port", self.settings.port)
         port = listening.getsockname()[1]
         self.address = f"http://127.0.0.1:{port}"
         _write_private(self.settings.directory / "port", str(port))
         _write_kubeconfig(self.kubeconfig, self.settings.name, self.address, token)
-        handler = _authenticated(self.faults.wrap(api.handle), token)
+        handler = _authenticated(self.faults.wrap(self._whole()), token)
         self._http = _Http(
             uvicorn.Config(asgi(handler), log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=STOP_S)
         )

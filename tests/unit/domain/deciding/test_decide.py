@@ -186,6 +186,15 @@ def test_a_template_that_was_never_placed_gets_a_tombstone_too():
     assert (ended.tombstone, ended.changed, ended.binding.clusters, ended.binding.template_uid) == (True, True, (), "uid-deployment-web")
 
 
+@pytest.mark.spec("R2.5", "B18")
+def test_a_template_that_is_deleted_before_it_was_decided_ends_the_copies_of_the_one_before():
+    first = decide(build.inputs(WEB, DUPLICATED, clusters=(M1,)))
+    anew = LEAVING | {"metadata": LEAVING["metadata"] | {"uid": "uid-new"}}
+    ended = again(first, build.inputs(anew, DUPLICATED, clusters=(M1,), revision=30, position=200))
+    assert (ended.tombstone, ended.binding.template_uid) == (True, "uid-new")
+    assert [(target.name, target.epoch) for target in ended.binding.clusters] == [("m1", 210)]
+
+
 def test_a_deleted_template_that_never_had_a_binding_needs_none():
     ended = decide(build.inputs(None, ref=build.ref(), template_uid="u", template_deleted=True))
     assert (ended.binding, ended.changed) == (None, False)
@@ -206,8 +215,17 @@ def test_a_template_made_anew_takes_over_the_entry_with_higher_epochs():
     policy = build.policy("p", to=build.placement("m1"))
     reborn = again(ended, build.inputs(anew, policy, clusters=(M1, M2), revision=40, position=200))
     assert [(target.name, target.epoch) for target in reborn.binding.clusters] == [("m1", 210)]
-    assert (reborn.binding.removals["m2"].reason, reborn.binding.removals["m2"].epoch) == ("TemplateReplaced", 100)
+    assert (reborn.binding.removals["m2"].reason, reborn.binding.removals["m2"].epoch) == ("TemplateReplaced", 210)
     assert (reborn.changed, reborn.binding.template_uid) == (True, "uid-new")
+
+
+def test_targets_of_a_tombstone_are_nobodys():
+    """An object that came back under its own uid is assigned anew, above what its tombstone ended."""
+    inputs = build.inputs(WEB, DUPLICATED, clusters=(M1,))
+    ended = again(decide(inputs), build.inputs(LEAVING, DUPLICATED, clusters=(M1,), revision=30))
+    back = again(ended, build.inputs(WEB, DUPLICATED, clusters=(M1,), revision=40, position=200))
+    assert [(target.name, target.epoch) for target in back.binding.clusters] == [("m1", 210)]
+    assert back.changed
 
 
 # --- clusters -------------------------------------------------------------------------------------------------------------------------

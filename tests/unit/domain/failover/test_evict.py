@@ -99,6 +99,13 @@ ADDED = "2026-08-01T11:59:00Z"  # 60 s before NOW
             (build.taint("fail", "NoExecute", added=ADDED),), (tolerate("fail"), tolerate("", 90)), False, 30.0, id="the-shortest-counts"
         ),
         pytest.param(
+            (build.taint("fail", "NoExecute", added=ADDED),),
+            (tolerate("fail", 300), tolerate("", 90)),
+            False,
+            30.0,
+            id="the-shorter-of-two",
+        ),
+        pytest.param(
             (build.taint("fail", "NoExecute", added=ADDED), build.taint("other", "NoExecute", added=ADDED)),
             (tolerate("fail", 120),),
             True,

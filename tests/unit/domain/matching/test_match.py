@@ -148,6 +148,7 @@ def test_a_policy_that_is_being_deleted_owns_nothing():
             True,
             id="cluster-from-cluster",
         ),
+        pytest.param(build.policy("low", ALL), build.policy("any", ALL, priority=9, preemption="Always"), False, id="only-by-name"),
     ],
 )
 def test_preemption(holder, newcomer, taken):

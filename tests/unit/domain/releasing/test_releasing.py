@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from shoal.api.binding import Removal
-from shoal.domain.releasing import OwnerState, owner_state, releasable, settle
+from shoal.domain.releasing import OwnerState, ending, owner_state, releasable, settle
 from support import build
 
 WEB = build.ref()
@@ -82,6 +82,15 @@ def test_an_unknown_wait_holds():
 def test_owners_gone(owners, expected):
     binding = build.binding(removals={"m1": removal("OwnersGone", owners=(WEB,))})
     assert (releasable(binding, None, owners) == {"m1"}) == expected
+
+
+@pytest.mark.spec("B18", "B26")
+def test_a_tombstone_leaves_every_cluster_and_waits_for_nothing():
+    body = build.binding(build.target("m1", epoch=3), removals={"m2": removal("ReplacementReady")}, preserve_resources_on_deletion=True)
+    ended = ending(body)
+    assert (ended.clusters, releasable(ended, None)) == ((), {"m1", "m2"})
+    assert (ended.removals["m1"].epoch, ended.removals["m1"].preserve) == (3, True)
+    assert not ended.removals["m2"].preserve  # What was moved away is not left running.
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from shoal.api.binding import ReplicaRequirements
-from shoal.domain.scheduling.estimate import room_for
+from shoal.api.binding import Component, ReplicaRequirements
+from shoal.domain.scheduling.estimate import room_for, sets_for
 from support import build
 
 
@@ -35,3 +35,28 @@ GRADES = ((0, {"cpu": 0, "memory": 0}), (2, {"cpu": 1000, "memory": 4 * 1024**3 
 )
 def test_room_for(cluster, requirements, expected):
     assert room_for(cluster, requirements) == expected
+
+
+# Ex 4-l: "Set = 1x(1 cpu,2Gi) + 3x(2 cpu,4Gi) = 7 cpu,14Gi,4 pods; free 20 cpu,30Gi,9 pods -> min(2,2,2) = 2 sets."
+SET = (
+    Component(name="manager", replicas=1, replica_requirements=needs(cpu="1", memory="2Gi")),
+    Component(name="worker", replicas=3, replica_requirements=needs(cpu="2", memory="4Gi")),
+)
+NODES = ((2, {"cpu": 4000, "memory": 8 * 1024**3 * 1000}),)
+
+
+@pytest.mark.spec("D15", "Q04", "R4.20")
+@pytest.mark.parametrize(
+    ("cluster", "expected"),
+    [
+        pytest.param(build.cluster(pods=9, free={"cpu": "20", "memory": "30Gi"}), 2, id="Ex-4-l"),
+        pytest.param(build.cluster(pods=7, free={"cpu": "20", "memory": "30Gi"}), 1, id="pods-limit"),
+        pytest.param(build.cluster(pods=9, free={"cpu": "20"}), 0, id="a-resource-is-missing"),
+        pytest.param(build.cluster(pods=None), 0, id="no-summary"),
+        pytest.param(build.cluster(models=NODES), 1, id="on-nodes-1+2-and-2"),
+        pytest.param(build.cluster(models=((1, NODES[0][1]),)), 0, id="one-node-is-not-enough"),
+        pytest.param(build.cluster(pods=3, models=NODES), 0, id="pods-limit-the-nodes"),
+    ],
+)
+def test_sets_for(cluster, expected):
+    assert sets_for(cluster, SET) == expected

@@ -60,6 +60,12 @@ def test_choose_regions():
     assert names(*big, least=2, most=3, need=3) == ["A", "B"]
 
 
+# "if the current best (its regions sorted weight desc, name asc) has a recorded combination as a strict prefix, replace it by that prefix"
+@pytest.mark.spec("R3.18")
+def test_the_best_is_cut_to_a_feasible_prefix():
+    assert names(("Y", 1, 10), ("X", 5, 50), least=1, most=2, need=5) == ["X"]
+
+
 @pytest.mark.spec("R3.18")
 def test_exactly_as_many_regions_as_asked_are_taken_whole():
     assert names(("A", 1, 5), ("B", 1, 9), least=2, most=2, need=2) == ["B", "A"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shoal.api.binding import Removal
+from shoal.api.binding import Component, Removal, ReplicaRequirements
 from shoal.api.status import LOST
 from shoal.domain.scheduling import Snapshot, schedule
 from support import build
@@ -151,6 +151,14 @@ def test_a_forgotten_cluster_drops_out():
     assert decision.removals == {}
 
 
+@pytest.mark.spec("L14", "R14.1")
+def test_a_forgotten_cluster_drops_out_also_when_nothing_fits():
+    to = build.placement("m2", division=build.DUPLICATED)
+    previous = build.binding(build.target("m2", 3), placement=to)
+    decision = decided(to, M1, build.cluster("m2", forgotten=True), previous=previous, replicas=3)
+    assert (targets(decision), decision.removals, decision.fits) == ({}, {}, False)
+
+
 @pytest.mark.spec("C17", "L14", "R3.2", "R14.1")
 def test_a_deleting_cluster_is_left_when_there_is_another():
     to = build.placement(division=build.EQUAL)
@@ -168,7 +176,10 @@ def test_a_template_made_anew_starts_over():
     previous = build.binding(build.target("m1", 3, epoch=7), build.target("m2", 3, epoch=8), uid="uid-old", placement=EVERYWHERE)
     decision = decided(build.placement("m1", division=build.DUPLICATED), M1, M2, previous=previous, replicas=3)
     assert epochs(decision) == {"m1": 100}
-    assert (decision.removals["m2"].reason, decision.removals["m2"].epoch) == ("TemplateReplaced", 8)
+    assert (decision.removals["m2"].reason, decision.removals["m2"].epoch) == (
+        "TemplateReplaced",
+        100,
+    )  # Higher than the copy's: it bears another uid.
 
 
 GROUPS = build.placement(groups=(build.group("g1", labels={"tier": "a"}), build.group("g2", "m2")), division=build.DUPLICATED)
@@ -275,3 +286,22 @@ def test_the_time_of_transition_moves_with_the_status_only():
     )
     assert decided(EVERYWHERE, M1, previous=old, replicas=3).condition.last_transition_time == "2020-01-01T00:00:00Z"
     assert decided(build.placement("m9"), M1, previous=old, replicas=3).condition.last_transition_time == "2026-08-01T12:00:00Z"
+
+
+PARTS = tuple(
+    Component(name=name, replicas=2, replica_requirements=ReplicaRequirements(resource_request={"cpu": "1"})) for name in ("a", "b")
+)
+WHOLE = build.placement(spread=(build.spread("cluster", 1, 1),))
+
+
+@pytest.mark.spec("D15", "R4.1", "R4.20")
+def test_a_workload_of_several_components_goes_as_a_whole():
+    tight, roomy = build.cluster("m1", free={"cpu": "3"}), build.cluster("m2", free={"cpu": "4"})
+    first = decided(WHOLE, tight, roomy, components=PARTS)
+    assert targets(first) == {"m2": None}
+    full = build.cluster("m2", free={"cpu": "0"})
+    previous = build.binding(*first.clusters, placement=WHOLE)
+    assert targets(decided(WHOLE, build.cluster("m1", free={"cpu": "9"}), full, previous=previous, components=PARTS)) == {"m2": None}
+    assert decided(WHOLE, tight, components=PARTS).condition.message == (
+        "none of 1 feasible cluster(s) has room for all components of the workload"
+    )

@@ -161,6 +161,20 @@ def test_a_daemon_set_is_updated_node_by_node(simulate: Run) -> None:
     simulate(scenario)
 
 
+def test_a_daemon_set_follows_nodes_that_others_make(simulate: Run) -> None:
+    async def scenario(member: Any) -> None:
+        await member.apply(workload("DaemonSet"))
+        await member.settle()
+        assert member.list("Pod") == []
+        ready = {"type": "Ready", "status": "True", "lastTransitionTime": "2026-01-01T00:00:00Z"}
+        node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "theirs"}, "status": {"conditions": [ready]}}
+        await member.api.create(node)
+        await member.settle(60)
+        assert [(pod["spec"]["nodeName"], pod["status"]["phase"]) for pod in member.list("Pod")] == [("theirs", "Pending")]
+
+    simulate(scenario, nodes=0)
+
+
 # --- Job ---
 
 

@@ -103,7 +103,7 @@ UNFIT = Condition(type="Scheduled", status="False", reason="NoClusterFit", messa
             State.READY,
             "",
             id="renderer-left-the-work-as-it-was",
-        ),  # fmt: skip
+        ),
         pytest.param(Facts(bindings=binding("m1"), works=work()), State.RENDERED, "Applying", id="not-reported"),
         pytest.param(
             Facts(bindings=binding("m1"), works=work(at=6), statuses=copy()), State.RENDERED, "Applying", id="report-of-older-work"
@@ -119,13 +119,13 @@ UNFIT = Condition(type="Scheduled", status="False", reason="NoClusterFit", messa
             State.FAILED,
             "Conflict",
             id="refused-by-the-cluster",
-        ),  # fmt: skip
+        ),
         pytest.param(
             Facts(bindings=binding("m1"), works=work(), statuses=copy(applied=False, reason="DependencyMissing")),
             State.RENDERED,
             "DependencyMissing",
             id="waits-in-the-cluster",
-        ),  # fmt: skip
+        ),
         pytest.param(
             Facts(bindings=binding("m1"), works=work(), statuses=copy(health="Unhealthy")), State.APPLIED, "Unhealthy", id="applied"
         ),
@@ -172,7 +172,7 @@ DELETING = {WEB: Seen(18, {"metadata": {"deletionTimestamp": "now"}}, content=18
             State.PENDING,
             "waiting for m1, m2, m3",
             id="copies",
-        ),  # fmt: skip
+        ),
         pytest.param(Facts(objects={WEB: Seen(25, {"metadata": {}}, content=25)}), State.SUPERSEDED, "made anew by C", id="made-anew"),
     ],
 )

@@ -1,5 +1,6 @@
 """Joining: idempotent by uid, one name for one cluster, what a user wrote stays."""
 
+import uuid
 from typing import Any
 
 import pytest
@@ -72,6 +73,6 @@ def test_refused(request_: Register, known: list[dict[str, Any]], reason: str) -
 
 
 def test_member_ids_are_safe_in_subjects() -> None:
-    found = {member_id() for _ in range(50)}
+    found = {member_id(str(uuid.uuid4())) for _ in range(50)}
     assert len(found) == 50
     assert all(len(one) == 16 and one.isalnum() for one in found)

@@ -1,0 +1,84 @@
+"""What a plan says: objects, placements and manifests as they would be, beside how they are. Nothing of it is written anywhere."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from shoal.api.meta import Struct
+
+CREATED, CHANGED, DELETED, KEPT, FAILED = "created", "changed", "deleted", "kept", "failed"
+
+
+class Refusal(Struct, frozen=True, kw_only=True):
+    """One part of a plan that the hub would refuse, as it would refuse the deploy."""
+
+    reason: str
+    message: str
+    violations: tuple[tuple[str, str], ...] = ()
+
+
+class PlannedField(Struct, frozen=True, kw_only=True, omit_defaults=False):
+    """One field that differs. Lists are compared by the `name` of their items, where all have one."""
+
+    path: str
+    before: Any = None
+    after: Any = None
+    secret: bool = False
+    """The values are not shown."""
+
+
+class PlannedObject(Struct, frozen=True, kw_only=True):
+    """An object of the hub that would change."""
+
+    ref: str
+    action: str
+    """created, changed, deleted."""
+    fields: tuple[PlannedField, ...] = ()
+
+
+class PlannedRejection(Struct, frozen=True, kw_only=True):
+    cluster: str
+    reason: str
+    detail: str = ""
+
+
+class PlannedPlacement(Struct, frozen=True, kw_only=True):
+    """A template whose binding would say something else. Replicas are None for what is not divided."""
+
+    ref: str
+    before: dict[str, int | None] = {}
+    after: dict[str, int | None] = {}
+    moved: int = 0
+    """Replicas (or copies, of what has none) that run elsewhere than before."""
+    leaving: tuple[dict[str, str], ...] = ()
+    """cluster, reason, waitFor, and `copy`: deleted or kept."""
+    policy: str = ""
+    lost_policies: dict[str, str] = {}
+    summary: str = ""
+    rounds: tuple[str, ...] = ()
+    deleted: bool = False
+    """The template goes, and all its copies with it."""
+    recheck_after_s: float | None = None
+    """It would be decided again then, although nothing changes: a toleration ends."""
+
+
+class PlannedManifest(Struct, frozen=True, kw_only=True):
+    """What one cluster would be told of one object."""
+
+    ref: str
+    cluster: str
+    action: str
+    """created, changed, deleted, kept (the copy stays behind without our marks), failed (an override cannot be applied)."""
+    fields: tuple[PlannedField, ...] = ()
+    overrides: tuple[str, ...] = ()
+    """Policies whose rules were applied, in order."""
+    error: str = ""
+
+
+class Unplaced(Struct, frozen=True, kw_only=True):
+    """A template that would run nowhere, or not as it asks."""
+
+    ref: str
+    reason: str
+    summary: str = ""
+    rejected: tuple[PlannedRejection, ...] = ()
