@@ -65,12 +65,13 @@ kill-loop rounds="50": _env
 # The same with two real Kubernetes members, built from Go modules (cached outside the repository); one of them is killed.
 [group('test')]
 test-real *args: _env
-    pytest tests/e2e/test_real_members.py tests/contract/test_member_client.py -m kube -rs {{ args }}
+    python tests/kube/build.py
+    pytest tests/kube tests/e2e/test_real_members.py tests/contract/test_member_client.py -m kube -rs {{ args }}
 
 # Builds the image, runs docker-compose.yml, deploys, kills a container. Needs root and a Docker engine, else says so and skips.
 [group('test')]
 test-compose *args: _env
-    pytest tests/compose -rs {{ args }}
+    SHOAL_COMPOSE_INSTALL=1 pytest tests/compose -rs {{ args }}
 
 # The figures that the product promises, measured here, with their conditions.
 [group('test')]
@@ -115,7 +116,12 @@ format: _env
     ruff check --fix -q libs services tests examples || true
     ruff format libs services tests examples
 
-# Pins requirements.in again (hashes, no hosts).
+# Pins requirements.in again (hashes, no hosts), and the parts of it that the image takes.
 [group('docs')]
 lock:
-    uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url requirements.in -o requirements.lock
+    #!/usr/bin/env bash
+    set -euo pipefail
+    compile() { uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url "$@"; }
+    compile requirements.in -o requirements.lock
+    compile libs/pyproject.toml -c requirements.lock -o deploy/docker/requirements.lock
+    echo hatchling | compile - -c requirements.lock -o deploy/docker/build.lock

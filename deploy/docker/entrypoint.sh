@@ -23,7 +23,8 @@ case "$part" in
       SHOAL_STORE_KEY="$(cat "$keys/store.key")"
       export SHOAL_STORE_KEY
     fi
-    exec nats-server --config /etc/shoal/nats.conf "$@"
+    # Removes what a kill -9 can leave half-made in an encrypted store, then becomes nats-server.
+    exec python -m shoal.bus.serve "$(command -v nats-server)" "${SHOAL_STORE_DIR:-/data}" /etc/shoal/nats.conf "$@"
     ;;
   keys)
     exec keys.sh "$@"

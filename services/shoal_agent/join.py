@@ -20,7 +20,8 @@ log = structlog.get_logger()
 
 VERSION = "0.1.0"
 _MEMBER_KEY = "member-id"
-_RETRY_S = 1.0
+_RETRY_S = (0.1, 2.0)
+"""First and longest wait between two requests: on one machine the hub is up a moment later, a thousand agents must not press it."""
 _ASK_TIMEOUT_S = 5.0
 
 
@@ -43,6 +44,7 @@ async def join(member: Member, api: Api, bus: Bus, config: AgentConfig, clock: C
         labels=config.labels,
         version=VERSION,
     )
+    wait_s = _RETRY_S[0]
     while True:
         try:
             answer = await ask(bus, REGISTER_SUBJECT, request, Registered, timeout_s=_ASK_TIMEOUT_S)
@@ -52,7 +54,8 @@ async def join(member: Member, api: Api, bus: Bus, config: AgentConfig, clock: C
                 log.info("hub does not answer yet, going on with the id from before", member=remembered)
                 return remembered
             log.info("waiting for the hub to register", cause=str(error))
-            await clock.sleep(_RETRY_S)
+            await clock.sleep(wait_s)
+            wait_s = min(2 * wait_s, _RETRY_S[1])
     if not answer.member:
         raise JoinRefused(f"the hub refused cluster {config.cluster}: {answer.message}")
     if answer.member != remembered:

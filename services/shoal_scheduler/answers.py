@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -13,13 +13,12 @@ from shoal.api.binding import Binding
 from shoal.api.clock import Clock
 from shoal.api.cluster import GROUP as CLUSTER_GROUP
 from shoal.api.cluster import KIND as CLUSTER_KIND
-from shoal.api.errors import Terminal
 from shoal.api.meta import Ref
 from shoal.bus.entries import Draft, Entries, Entry, supposed
 from shoal.bus.view import View
-from shoal.domain.deciding import reasons
+from shoal.domain.deciding import Outcome, reasons
 from shoal.domain.planning import unfold, unplaced
-from shoal.messages.catalogue import BELIEF, BINDING, OBJECT, Family
+from shoal.messages.catalogue import BELIEF, BINDING, OBJECT
 from shoal.messages.planning import Explained, ExplainRequest, Foresee, Foreseen, ForeseenBinding, Replayed, ReplayRequest, Supposed
 from shoal_scheduler.imagined import Imagined, Picture
 from shoal_scheduler.knowledge import Knowledge
@@ -66,15 +65,16 @@ class Answers:
         """What would be decided if these entries were written: the same triggers and decisions, over a copy of what is known."""
         await self.state.passed(request.position)
         world = Imagined(Picture.of(self.state), now=self.clock.now())
-        before = Picture.of(world.picture)
         await in_slices(world.load())
         position = world.picture.position
         world.suppose(_entries(world.picture, request))
-        last: dict[Ref, Any] = {}
+        last: dict[Ref, Outcome] = {}
         async for step in _sliced(unfold(world)):
-            known = last.get(step.ref)
-            last[step.ref] = step.outcome if step.outcome.changed or known is None else known
-        found = [_foreseen(ref, before.get(BINDING, ref), world.picture.get(BINDING, ref), outcome) for ref, outcome in sorted(last.items())]
+            last[step.ref] = step.outcome
+        found = [
+            _foreseen(ref, world.replaced.get(ref, world.picture.get(BINDING, ref)), world.picture.get(BINDING, ref), outcome)
+            for ref, outcome in sorted(last.items())
+        ]
         return _fitted(position, [one for one in found if one is not None])
 
     async def replay(self, subject: str, request: ReplayRequest) -> Replayed:
@@ -87,7 +87,7 @@ async def in_slices(steps: Iterator[T]) -> None:
         pass
 
 
-async def _sliced(steps: Iterator[T]) -> Any:
+async def _sliced(steps: Iterator[T]) -> AsyncIterator[T]:
     """The steps, with a pause for others in between."""
     for number, step in enumerate(steps, 1):
         yield step
@@ -105,16 +105,16 @@ def entry_of(one: Supposed, sequence: int, known: Entry[Any] | None) -> Entry[An
 
 
 def _entries(picture: Picture, request: Foresee) -> list[Entry[Any]]:
-    sequence, found = picture.position, list[Entry[Any]]()
-    for sequence, one in enumerate(request.objects, sequence + 1):
-        found.append(entry_of(one, sequence, picture.get(OBJECT, one.ref)))
-    for sequence, (name, belief) in enumerate(sorted(request.beliefs.items()), sequence + 1):
-        draft = Draft(family=BELIEF, ref=Ref(CLUSTER_GROUP, CLUSTER_KIND, "", name), body=belief, author="plan")
-        found.append(supposed(draft, sequence=sequence))
-    return found
+    first = picture.position + 1
+    objects = [entry_of(one, number, picture.get(OBJECT, one.ref)) for number, one in enumerate(request.objects, first)]
+    beliefs = [
+        Draft(family=BELIEF, ref=Ref(CLUSTER_GROUP, CLUSTER_KIND, "", name), body=belief, author="plan")
+        for name, belief in sorted(request.beliefs.items())
+    ]
+    return [*objects, *(supposed(draft, sequence=number) for number, draft in enumerate(beliefs, first + len(objects)))]
 
 
-def _foreseen(ref: Ref, before: Entry[Binding] | None, after: Entry[Binding] | None, outcome: Any) -> ForeseenBinding | None:
+def _foreseen(ref: Ref, before: Entry[Binding] | None, after: Entry[Binding] | None, outcome: Outcome) -> ForeseenBinding | None:
     """None when nothing changes and nothing is missing."""
     old = before.body if before is not None and not before.deleted else None
     new = after.body if after is not None else None
@@ -144,6 +144,3 @@ def _fitted(position: int, found: list[ForeseenBinding]) -> Foreseen:
             break
         kept.append(one)
     return Foreseen(position=position, bindings=tuple(sorted(kept, key=lambda one: one.ref)), more=len(found) - len(kept))
-
-
-__all__ = ["Answers", "Family", "Terminal", "entry_of", "in_slices"]

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any, TypeVar
 
+from shoal.api.binding import Binding
 from shoal.api.meta import Ref
 from shoal.bus.entries import Entry, supposed
 from shoal.domain.deciding import Inputs, Outcome
@@ -62,6 +63,8 @@ class Imagined:
 
     def __init__(self, picture: Picture, *, now: datetime) -> None:
         self.picture, self.knowledge, self._now = picture, Knowledge(), now
+        self.replaced: dict[Ref, Entry[Binding] | None] = {}
+        """Bindings that were decided anew: the entry that stood before."""
         self._due: dict[Ref, None] = {}
         self._triggers = Triggers(picture, self.knowledge, self)
         self._reading = Reading(picture, self.knowledge)
@@ -99,5 +102,6 @@ class Imagined:
         if outcome.binding is None:
             return
         template, previous = self.picture.get(OBJECT, ref), self.picture.get(BINDING, ref)
+        self.replaced.setdefault(ref, previous)
         draft = draft_of(ref, outcome.binding, template=template, previous=previous, tombstone=outcome.tombstone)
         self.suppose([supposed(draft, sequence=self.picture.position + 1)])

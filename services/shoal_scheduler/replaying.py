@@ -12,7 +12,6 @@ from shoal.api.binding import Binding
 from shoal.api.cluster import GROUP as CLUSTER_GROUP
 from shoal.api.cluster import KIND as CLUSTER_KIND
 from shoal.api.errors import Terminal
-from shoal.api.meta import Ref
 from shoal.api.policy import GROUP as POLICY_GROUP
 from shoal.api.shoal import GROUP as SHOAL_GROUP
 from shoal.bus.entries import Draft, Entries, Entry, subject_of, supposed
@@ -51,7 +50,6 @@ async def replay(entries: Entries, state: View, request: ReplayRequest) -> Repla
     world = Imagined(picture, now=_moment(told.decided_at, recorded.time))
     for _ in world.load():
         pass
-    _know_owners(world, recorded.body, ref)
     inputs = world.inputs(ref)
     outcome = decide(msgspec.structs.replace(inputs, estimates=told.estimates or None))
     replayed = outcome.binding
@@ -81,7 +79,10 @@ async def _past(entries: Entries, state: View, recorded: Entry[Binding], positio
     ref, binding = recorded.ref, recorded.body
     own = [subject_of(family, ref) for family in (OBJECT, BINDING, STATUS)]
     owners = [subject_of(family, item.owner) for item in binding.required_by for family in (OBJECT, BINDING)]
-    policies = [f"state.object.{subjects.encode_token(POLICY_GROUP)}.>", f"state.object.{subjects.encode_token(SHOAL_GROUP)}.FailoverPolicy.>"]
+    policies = [
+        f"state.object.{subjects.encode_token(POLICY_GROUP)}.>",
+        f"state.object.{subjects.encode_token(SHOAL_GROUP)}.FailoverPolicy.>",
+    ]
     found = await entries.all_at([*own, *owners], position)
     for subject in policies:
         found += await entries.all_at([subject], position)
@@ -102,9 +103,7 @@ async def _clusters(entries: Entries, state: View, position: int) -> list[Entry[
         return await entries.all_at([subject_of(family, ref) for family in (OBJECT, BELIEF) for ref in names], position)
 
 
-async def _aged_out(
-    entries: Entries, state: View, found: Iterable[Entry[Any]], recorded: Entry[Binding], position: int
-) -> list[str]:
+async def _aged_out(entries: Entries, state: View, found: Iterable[Entry[Any]], recorded: Entry[Binding], position: int) -> list[str]:
     """Inputs that were there and cannot be read any more, as far as that can be told."""
     known = {(entry.family.name, entry.ref): entry for entry in found}
     template = known.get((OBJECT.name, recorded.ref))
@@ -113,6 +112,7 @@ async def _aged_out(
         told.append(f"the template at revision {binding.template_revision}")
     if binding.claim is not None and (OBJECT.name, binding.claim.policy) not in known:
         told.append(f"policy {binding.claim.policy}")
+    told += [f"{item.owner}, which needs it" for item in binding.required_by if (OBJECT.name, item.owner) not in known]
     oldest = await entries.oldest()
     then = binding.explanation.decided_at
     for entry in state.entries(OBJECT):
@@ -133,15 +133,6 @@ def _stand_in(picture: Picture, policies: tuple[Supposed, ...]) -> None:
         sequence = before.revision if before is not None else max(1, picture.position)
         draft = Draft(family=OBJECT, ref=one.ref, body=one.body, uid=uid, author="replay", content=before.content if before else 0)
         picture.put(supposed(draft, sequence=sequence))
-
-
-def _know_owners(world: Imagined, binding: Binding, ref: Ref) -> None:
-    """The owners' templates were read with it; those whose template is gone are known from the record alone."""
-    for item in binding.required_by:
-        template = world.picture.get(OBJECT, item.owner)
-        if template is not None and not template.deleted:
-            world.knowledge.dependencies.heard(item.owner, template.body)
-    del ref
 
 
 def _moment(decided_at: str, written: float) -> datetime:

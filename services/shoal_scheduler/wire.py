@@ -12,13 +12,16 @@ from shoal.bus.entries import Entries
 from shoal.bus.leases import Lease
 from shoal.bus.port import Bus
 from shoal.bus.progress import ProgressReporter
+from shoal.bus.requests import serve
 from shoal.bus.view import View
 from shoal.bus.work_queue import WorkQueue
-from shoal.messages.catalogue import STATE, STATE_FAMILIES
+from shoal.messages.catalogue import EXPLAIN_SUBJECT, FORESEE_SUBJECT, REPLAY_SUBJECT, STATE, STATE_FAMILIES
+from shoal.messages.planning import ExplainRequest, Foresee, ReplayRequest
 from shoal.runtime.bus import connect_bus
 from shoal.runtime.clock import SystemClock
 from shoal.runtime.config import SchedulerConfig
 from shoal.runtime.reconciling import Decided, OnlyHolder, Parts, Reconciling, resync
+from shoal_scheduler.answers import Answers
 from shoal_scheduler.knowledge import Knowledge
 from shoal_scheduler.reconcile import Reconciler
 from shoal_scheduler.triggers import Triggers
@@ -48,9 +51,15 @@ def parts(config: SchedulerConfig, bus: Bus, clock: Clock, chance: Callable[[], 
     state.subscribe(triggers.heard)
     state.on_rebuilt(triggers.everything)
     progress = ProgressReporter(bus, lambda: decided.current() if lease.held else None, clock=clock)
+    answers = Answers(entries, state, knowledge, clock)
     return Parts(
         bus=bus,
         views=(state,),
         queues=(queue,),
+        serve=(
+            lambda: serve(bus, EXPLAIN_SUBJECT, ExplainRequest, answers.explain, queue="scheduler"),
+            lambda: serve(bus, FORESEE_SUBJECT, Foresee, answers.foresee, queue="scheduler"),
+            lambda: serve(bus, REPLAY_SUBJECT, ReplayRequest, answers.replay, queue="scheduler"),
+        ),
         loops=(lease.run, progress.run, resync(config.resync_interval_s, clock, chance, triggers.everything)),
     )

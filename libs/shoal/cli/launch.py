@@ -94,7 +94,7 @@ def member_children(layout: Layout, ports: Ports, members: Sequence[Member], *, 
                 command=python("-m", "shoal_agent"),
                 environment=environment(AgentConfig, settings, os.environ),
                 restart_after_s=member.restart_s,
-                restart_max_s=max(member.restart_s, 10.0),
+                restart_max_s=member.restart_s,  # A cluster is away as long as the user said, however often it fails.
             )
         )
     return children

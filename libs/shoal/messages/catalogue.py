@@ -42,7 +42,7 @@ WORK = Stream("WORK", ("work.>",), "What each cluster should run.")
 REPORT = Stream("REPORT", ("report.>",), "What each cluster says of its works.")
 DEPLOY = Stream("DEPLOY", ("deploy.*",), "Deploy events from CI, until answered.")
 EVENT = Stream("EVENT", ("event.>",), "Facts in the past tense, for CI, chat and dashboards: CloudEvents.")
-LEASE = Stream("LEASE", ("lease.>",), "Heartbeats as the monitor saw them, leases and progress of services.")
+LEASE = Stream("LEASE", ("lease.>",), "Leases and progress of services, with a TTL.")
 DEAD = Stream("DEAD", ("dead.>",), "Messages that could not be handled, with the reason; kept for an operator.")
 STREAMS = (STATE, HISTORY, WORK, REPORT, DEPLOY, EVENT, LEASE, DEAD)
 
@@ -141,7 +141,7 @@ class DeployData(Struct, frozen=True, kw_only=True):
     wait: bool = True
 
 
-class DeployEvent(Struct, frozen=True, kw_only=True):
+class DeployEvent(Struct, frozen=True, kw_only=True, omit_defaults=False):
     """CloudEvent `dev.shoal.deploy.v1` on `deploy.<source>` or `POST /deploy`. Sent by CI; answered by the gateway."""
 
     id: str
@@ -168,7 +168,7 @@ class DeployAnswer(Struct, frozen=True, kw_only=True):
     violations: tuple[tuple[str, str], ...] = ()
 
 
-class CloudEvent(Struct, frozen=True, kw_only=True):
+class CloudEvent(Struct, frozen=True, kw_only=True, omit_defaults=False):
     """A fact on `event.<type>.<...>`. Projected by one gateway from HISTORY, WORK and REPORT; ids name their source position."""
 
     id: str

@@ -51,8 +51,8 @@ class Policies:
     def speaking_of(self, manifest: Manifest) -> Iterator[Owned[PropagationPolicy]]:
         """Policies that name the object's kind, and its name or none, in its namespace or in none; each once."""
         kind, metadata = (manifest["apiVersion"], manifest["kind"]), manifest["metadata"]
-        found: dict[str, Owned[PropagationPolicy]] = {}
+        found: dict[Ref, Owned[PropagationPolicy]] = {}
         for namespace in dict.fromkeys((metadata.get("namespace") or "", "")):
             for name in (metadata["name"], ""):
-                found.update((policy.uid, policy) for policy in self._by_selector.get((namespace, *kind, name), ()))
+                found.update((policy.ref, policy) for policy in self._by_selector.get((namespace, *kind, name), ()))
         return iter(found.values())

@@ -104,7 +104,7 @@ def tombstone(binding: Binding, cluster: str, removal: Removal, *, binding_revis
         template_uid=binding.template_uid,
         template_revision=binding.template_revision,
         binding_revision=binding_revision,
-        preserve=binding.preserve_resources_on_deletion,
+        preserve=removal.preserve,
     )
 
 

@@ -4,43 +4,66 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
-from typing import Any
+from collections.abc import Container
+from typing import Any, NamedTuple
 
-from shoal.api.meta import Manifest
+from shoal.api.meta import Manifest, Ref
 from shoal.kube.apiserver.store import Selection, Store
 
 NODE_PORTS = range(30000, 32768)
 
+_SERVICES = Selection("", "Service")
 
-def assign(service: Manifest, old: Manifest | None, store: Store, cidr: str) -> None:
-    """Gives a Service what it lacks, in place; one that had them keeps them. The choice follows from its name, so that a seeded run
-    repeats; collisions go to the next free value."""
-    spec: dict[str, Any] = service["spec"]
-    before: dict[str, Any] = (old or {}).get("spec") or {}
-    if spec.get("type") == "ExternalName":
-        return
-    for field in ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"):
-        if not spec.get(field) and before.get(field):
-            spec[field] = before[field]
-    missing_ports = spec.get("type") in ("NodePort", "LoadBalancer") and any(not port.get("nodePort") for port in spec.get("ports") or ())
-    if spec.get("clusterIP") and not missing_ports:
+
+class _Held(NamedTuple):
+    """What one Service holds, and at which revision that was read."""
+
+    revision: int
+    address: str
+    ports: tuple[int, ...]
+
+
+class Addresses:
+    """What is taken follows from the Services in the store; only those that changed since the last look are read again."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._held: dict[Ref, _Held] = {}
+
+    def assign(self, service: Manifest, old: Manifest | None, cidr: str) -> None:
+        """Gives a Service what it lacks, in place; one that had it keeps it. The choice follows from its name, so that a seeded run
+        repeats; what is taken goes to the next free value."""
+        spec: dict[str, Any] = service["spec"]
+        before: dict[str, Any] = (old or {}).get("spec") or {}
+        if spec.get("type") == "ExternalName":
+            return
+        for field in ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"):
+            if not spec.get(field) and before.get(field):
+                spec[field] = before[field]
+        needs_ports = spec.get("type") in ("NodePort", "LoadBalancer") and any(not port.get("nodePort") for port in spec.get("ports") or ())
+        if not spec.get("clusterIP") or needs_ports:
+            others = self._others(service["metadata"])
+            if not spec.get("clusterIP"):
+                spec["clusterIP"] = _free_address(service, {held.address for held in others}, cidr)
+            if needs_ports:
+                _node_ports(service, before, {port for held in others for port in held.ports})
         spec.setdefault("clusterIPs", [spec["clusterIP"]])
-        _families(spec)
-        return
-    me = (service["metadata"].get("namespace"), service["metadata"].get("name"))
-    others = [stored for stored in store.list(Selection("", "Service")) if (stored.ref.namespace, stored.ref.name) != me]
-    taken = [stored.object().get("spec") or {} for stored in others]
-    if not spec.get("clusterIP"):
-        spec["clusterIP"] = _free_address(service, {one.get("clusterIP") for one in taken}, cidr)
-    spec.setdefault("clusterIPs", [spec["clusterIP"]])
-    _families(spec)
-    if missing_ports:
-        _node_ports(service, before, {port.get("nodePort") for one in taken for port in one.get("ports") or ()})
+        spec.setdefault("ipFamilies", ["IPv4"])
+        spec.setdefault("ipFamilyPolicy", "SingleStack")
 
-
-def _families(spec: dict[str, Any]) -> None:
-    spec.setdefault("ipFamilies", ["IPv4"])
-    spec.setdefault("ipFamilyPolicy", "SingleStack")
+    def _others(self, metadata: dict[str, Any]) -> list[_Held]:
+        """What all Services but this one hold."""
+        held: dict[Ref, _Held] = {}
+        for stored in self._store.list(_SERVICES):
+            known = self._held.get(stored.ref)
+            if known is None or known.revision != stored.revision:
+                spec = stored.object().get("spec") or {}
+                ports = tuple(port["nodePort"] for port in spec.get("ports") or () if port.get("nodePort"))
+                known = _Held(stored.revision, spec.get("clusterIP", ""), ports)
+            held[stored.ref] = known
+        self._held = held
+        me = Ref("", "Service", metadata.get("namespace", ""), metadata.get("name", ""))
+        return [one for ref, one in held.items() if ref != me]
 
 
 def _number(service: Manifest, more: str = "") -> int:
@@ -49,7 +72,7 @@ def _number(service: Manifest, more: str = "") -> int:
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")
 
 
-def _free_address(service: Manifest, taken: set[Any], cidr: str) -> str:
+def _free_address(service: Manifest, taken: Container[str], cidr: str) -> str:
     network = ipaddress.ip_network(cidr)
     usable = network.num_addresses - 12  # The first ten are kept for the cluster's own, the ends are no hosts.
     at = _number(service) % usable
@@ -61,7 +84,7 @@ def _free_address(service: Manifest, taken: set[Any], cidr: str) -> str:
     raise ValueError(f"all addresses of {cidr} are taken")
 
 
-def _node_ports(service: Manifest, before: dict[str, Any], taken: set[Any]) -> None:
+def _node_ports(service: Manifest, before: dict[str, Any], taken: set[int]) -> None:
     kept = {port.get("port"): port.get("nodePort") for port in before.get("ports") or ()}
     for port in service["spec"].get("ports") or ():
         if port.get("nodePort"):

@@ -11,19 +11,15 @@ import math
 import struct
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from shoal.api.meta import Manifest
 from shoal.kube.apiserver.errors import bad_request
 from shoal.kube.apiserver.protobuf_messages import Field, Messages, messages
-from shoal.kube.apiserver.store import decode as decode_json
+from shoal.kube.apiserver.store import decode
 
 CONTENT_TYPE = "application/vnd.kubernetes.protobuf"
 MAGIC = b"k8s\x00"
-
-NUMBERS_PATH = Path(__file__).parent / "schemas" / "protobuf-1.36.json.z"
-"""What `schemas/wire_numbers.py` writes; not read here."""
 
 DEPTH_MAX = 100
 """Messages within messages; the deepest built-in kinds have about 20, the schema in a CustomResourceDefinition two for each of its levels."""
@@ -44,7 +40,7 @@ class _MalformedError(Exception):
     """Ends the reading at the first thing that cannot be."""
 
 
-def decode(body: bytes) -> Manifest:
+def from_protobuf(body: bytes) -> Manifest:
     """The object in a body, `apiVersion` and `kind` first. Zeros that Go's JSON leaves out, nulls and unknown fields are not in it.
     Raises a 400 for a body that is malformed, too deep, or of a kind without a protobuf form."""
     if not body.startswith(MAGIC):
@@ -62,10 +58,6 @@ def decode(body: bytes) -> Manifest:
     except (_MalformedError, ValueError, OverflowError, RecursionError) as error:
         raise bad_request(f"the object provided is unrecognized: protobuf error: {error}") from error
     return out
-
-
-from_protobuf = decode
-"""The name under which the door of the server (`decoding.parse`) knows it."""
 
 
 class _Reader:
@@ -297,7 +289,7 @@ def _json(reader: _Reader, span: _Span) -> Any:
     for number, wire in reader.fields(span):
         if number == 1:
             raw = reader.bytes(wire)
-    return decode_json(raw) if raw else None
+    return decode(raw) if raw else None
 
 
 def _duration(reader: _Reader, span: _Span) -> str:

@@ -14,7 +14,8 @@ import msgspec
 
 from shoal.api.errors import RevisionConflict
 from shoal.api.meta import Manifest, Ref
-from shoal.kube.apiserver import addresses, crd
+from shoal.kube.apiserver import crd
+from shoal.kube.apiserver.addresses import Addresses
 from shoal.kube.apiserver.admission import Admission, Context
 from shoal.kube.apiserver.decoding import (
     check_kind,
@@ -122,6 +123,7 @@ class Writes:
         """`removed` is awaited after an update took an object away (its last finalizer was dropped)."""
         self._parts, self._removed = parts, removed
         self._store = parts.store
+        self._addresses = Addresses(parts.store)
 
     async def create(self, asked: Asked, body: bytes) -> Written:
         uid = self._parts.uid()
@@ -154,7 +156,11 @@ class Writes:
                 version = (sent.get("metadata") or {}).get("resourceVersion") if isinstance(sent, dict) else None
                 self._check_version(asked.target, stored, version)
                 return _Decided(self._scaled(old, sent, asked.target), [])
-            self._check_version(asked.target, stored, sent["metadata"].get("resourceVersion"))
+            version = sent["metadata"].get("resourceVersion")
+            if not version and asked.target.resource.fill_defaults:
+                cause = Cause("metadata.resourceVersion", "FieldValueInvalid", "Invalid value: 0: must be specified for an update")
+                raise invalid(asked.target.resource, asked.target.name, [cause])
+            self._check_version(asked.target, stored, version)
             return _Decided(self._over(sent, old, asked), warnings)
 
         return await self._run(asked, decide)
@@ -195,7 +201,7 @@ class Writes:
             sent.pop("status", None)
         elif sub == "status":
             sent = {key: sent[key] for key in ("apiVersion", "kind", "status") if key in sent} | {"metadata": {"name": target.name}}
-        version = metadata.pop("resourceVersion", None)
+        version, uid_wanted = metadata.pop("resourceVersion", None), metadata.pop("uid", None)
         node, writer = target.resource.node(target.version), Writer(asked.manager, sub)
 
         def decide(old: Manifest | None, stored: Stored | None) -> _Decided:
@@ -203,8 +209,14 @@ class Writes:
                 raise not_found(target.resource, target.name)
             if old is None:
                 self._check_namespace(target)
+                if uid_wanted:
+                    because = f"uid mismatch: the provided object specified uid {uid_wanted}, and no existing object was found"
+                    raise conflict(target.resource, target.name, because)
             else:
                 self._check_version(target, stored, version)
+                if uid_wanted and uid_wanted != old["metadata"].get("uid"):
+                    cause = Cause("metadata.uid", "FieldValueInvalid", f'Invalid value: "{uid_wanted}": field is immutable')
+                    raise invalid(target.resource, target.name, [cause])
             new = apply(old, sent, node, writer, force=asked.force, now=timestamp(self._parts.now()))
             if new is old:
                 return _Decided(new, warnings, tracked=True)
@@ -338,7 +350,7 @@ class Writes:
         if old is None and options.full_defaults:
             complete(new, group=key[0], kind=key[1])
         if options.service_cidr and key == ("", "Service") and not target.subresource:
-            addresses.assign(new, old, self._store, options.service_cidr)
+            self._addresses.assign(new, old, options.service_cidr)
 
     def _validate(self, new: Manifest, old: Manifest | None, target: Target) -> None:
         """Raises a 422 with everything that is wrong. What stood there before is not judged again."""

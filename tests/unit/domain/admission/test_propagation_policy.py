@@ -289,7 +289,7 @@ def test_the_permanent_id_is_given_and_stays():
     assert copied["metadata"]["labels"] == {PERMANENT_ID: "u1"}
 
 
-@pytest.mark.spec("AA01", "AA05", "AA06", "AA09", "AA13")
+@pytest.mark.spec("AA01", "AA05", "AA06", "AA09", "AA13", "D02")
 @pytest.mark.parametrize(
     ("spec", "path", "expected"),
     [

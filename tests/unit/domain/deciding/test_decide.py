@@ -31,7 +31,7 @@ def again(outcome, inputs, **changed):
     return decide(msgspec.structs.replace(inputs, **facts | changed))
 
 
-@pytest.mark.spec("B01", "B03", "D01", "R2.3", "R2.4")
+@pytest.mark.spec("B01", "B03", "B22", "B25", "B26", "D01", "R2.3", "R2.4")
 def test_a_template_meets_its_policy():
     policy = build.policy(
         "p",
@@ -76,7 +76,7 @@ def test_an_excluded_template_has_no_binding():
 
 
 # "written for every new content revision that the owning policy lets through, also when targets stay the same, nothing fits, ..."
-@pytest.mark.spec("B15", "R6.14")
+@pytest.mark.spec("B15", "E09", "R6.14")
 def test_a_new_revision_is_written_also_when_nothing_fits():
     inputs = build.inputs(WEB, DUPLICATED, clusters=(M1,))
     first = decide(inputs)

@@ -165,7 +165,8 @@ def test_suspension(suspension, expected):
 def test_preserve():
     binding = build.binding(build.target("m1", 3), preserve_resources_on_deletion=True)
     assert rendered(binding=binding).preserve
-    assert tombstone(binding, "m1", Removal(reason="PolicyChanged", author="policy/shop/p", epoch=7)).preserve
+    assert tombstone(binding, "m1", Removal(reason="PolicyChanged", author="policy/shop/p", epoch=7, preserve=True)).preserve
+    assert not tombstone(binding, "m1", Removal(reason="ClusterLost", author="health-monitor", epoch=7)).preserve, "it moved, it was not deleted"
 
 
 def test_tombstone_carries_the_epoch_that_ends():

@@ -26,6 +26,7 @@ def divide(division, replicas, *, fresh=False, uid="", tiers=None, **clusters):
     return Division(request, snapshot, fresh=fresh).assign(members)
 
 
+@pytest.mark.spec("R2.10", "R4.1")
 def test_what_has_no_replicas_is_attached_without_a_number():
     members = [candidate("a"), candidate("b")]
     request = build.request(build.placement(division=build.EQUAL), kind="ConfigMap", api_version="v1")
@@ -39,7 +40,7 @@ def test_duplicated(division):
     assert divide(division, 3, a=0, b=9) == {"a": 3, "b": 3}
 
 
-@pytest.mark.spec("D04", "D05", "R4.6")
+@pytest.mark.spec("D04", "D05", "D13", "R4.2", "R4.6")
 @pytest.mark.parametrize(
     ("division", "replicas", "expected"),
     [
@@ -66,7 +67,7 @@ def test_the_largest_matching_weight_counts():
     assert divide(division, 8, a=0, b=0) == {"a": 6, "b": 2}
 
 
-@pytest.mark.spec("D06", "D08", "R4.11")
+@pytest.mark.spec("D02", "D03", "D06", "D08", "R4.11", "R4.13")
 @pytest.mark.parametrize(
     ("division", "replicas", "clusters", "uid", "expected"),
     [

@@ -79,6 +79,14 @@ async def test_unknown_fields_are_pruned(api: Client) -> None:
     assert (await api("POST", WIDGETS, widget(colour="blue")))["spec"] == {"mode": "fast"}
 
 
+async def test_a_replacement_names_the_version_it_saw(api: Client) -> None:
+    await api("POST", CRDS, definition())
+    made = await api("POST", WIDGETS, widget(size=1))
+    told = await api("PUT", f"{WIDGETS}/w", widget(size=2), code=422)
+    assert "must be specified for an update" in told["message"]
+    assert (await api("PUT", f"{WIDGETS}/w", {**made, "spec": {"size": 2}}))["spec"]["size"] == 2
+
+
 async def test_there_is_no_strategic_merge(api: Client) -> None:
     await api("POST", CRDS, definition())
     await api("POST", WIDGETS, widget())

@@ -119,6 +119,19 @@ async def test_applies_that_are_refused(api: Client, object_: Any, query: dict[s
     assert told in answer["message"]
 
 
+async def test_an_apply_insists_on_the_uid_it_names(api: Client) -> None:
+    named = {**config_map("a"), "metadata": {"name": "a", "uid": "another"}}
+    told = await api.apply(f"{CONFIG_MAPS}/a", named, code=409)
+    assert told["message"].endswith("uid mismatch: the provided object specified uid another, and no existing object was found")
+    made = await api.apply(f"{CONFIG_MAPS}/a", config_map("a"), code=201)
+    told = await api.apply(f"{CONFIG_MAPS}/a", named, code=422)
+    assert told["details"]["causes"] == [
+        {"reason": "FieldValueInvalid", "message": 'Invalid value: "another": field is immutable', "field": "metadata.uid"}
+    ]
+    named["metadata"]["uid"] = made["metadata"]["uid"]
+    assert await api.apply(f"{CONFIG_MAPS}/a", named) == made
+
+
 async def test_many_one_time_writers_are_summed_up(api: Client) -> None:
     await api("POST", CONFIG_MAPS, config_map("a"), code=201)
     for number in range(15):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from shoal.kube.apiserver.errors import StatusError
-from shoal.kube.apiserver.protobuf import from_protobuf
+from shoal.kube.apiserver.protobuf import DEPTH_MAX, VALUES_MAX, duration_text, from_protobuf
 from support.apiserver import CONFIG_MAPS, Client
 
 
@@ -65,6 +67,88 @@ def test_ports_by_number_and_name() -> None:
     named = field(3, 81) + field(4, field(1, 1) + field(3, "admin"))
     service = from_protobuf(enveloped("v1", "Service", field(2, field(1, port) + field(1, named))))
     assert [one["targetPort"] for one in service["spec"]["ports"]] == [8080, "admin"]
+
+
+META = field(1, "x")
+
+
+def test_lists_of_numbers_may_be_packed() -> None:
+    security = field(4, _varint(5) + _varint(7))  # supplementalGroups
+    pod = from_protobuf(enveloped("v1", "Pod", field(2, field(14, security))))
+    assert pod["spec"]["securityContext"]["supplementalGroups"] == [5, 7]
+
+
+def test_negative_numbers() -> None:
+    deployment = from_protobuf(enveloped("apps/v1", "Deployment", field(2, field(1, (1 << 64) - 3))))
+    assert deployment["spec"]["replicas"] == -3
+
+
+def test_bytes_become_base64() -> None:
+    secret = from_protobuf(enveloped("v1", "Secret", field(2, field(1, "a") + field(2, b"\x00\xff")) + field(3, "Opaque")))
+    assert (secret["data"], secret["type"]) == ({"a": "AP8="}, "Opaque")
+
+
+def test_a_message_in_parts_is_merged_and_the_last_value_counts() -> None:
+    deployment = from_protobuf(enveloped("apps/v1", "Deployment", field(2, field(1, 1)) + field(2, field(1, 2) + field(7, 1))))
+    assert deployment["spec"] == {"replicas": 2, "paused": True}
+
+
+def test_unknown_fields_are_passed_over() -> None:
+    assert from_protobuf(enveloped("v1", "ConfigMap", field(1, META) + field(99, "new")))["metadata"] == {"name": "x"}
+
+
+def test_json_within_protobuf_and_values_of_either_type() -> None:
+    items = field(1, field(5, "string"))  # A schema for all items, or one for each.
+    schema = field(5, "object") + field(8, field(1, b'{"a":1}')) + field(24, items)
+    version = field(1, "v1") + field(4, field(1, schema))
+    definition = from_protobuf(enveloped("apiextensions.k8s.io/v1", "CustomResourceDefinition", field(2, field(7, version))))
+    shown = definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+    assert (shown["default"], shown["items"]) == ({"a": 1}, {"type": "string"})
+
+
+@pytest.mark.parametrize(
+    ("nanos", "text"),
+    [
+        (0, "0s"),
+        (250_000_000, "250ms"),
+        (1_500_000_000, "1.5s"),
+        (3_600_000_000_000, "1h0m0s"),
+        (-61_000_000_000, "-1m1s"),
+        (1_500, "1.5µs"),
+    ],
+)
+def test_durations_as_go_writes_them(nanos: int, text: str) -> None:
+    assert duration_text(nanos) == text
+
+
+def test_depth_has_a_limit() -> None:
+    schema = b""
+    for _ in range(DEPTH_MAX):
+        schema = field(28, schema)  # `not`
+    body = enveloped("apiextensions.k8s.io/v1", "CustomResourceDefinition", field(2, field(7, field(4, field(1, schema)))))
+    with pytest.raises(StatusError, match="exceeded max depth"):
+        from_protobuf(body)
+
+
+def test_the_number_of_fields_has_a_limit() -> None:
+    with pytest.raises(StatusError, match="more than"):
+        from_protobuf(enveloped("v1", "ConfigMap", field(4, 1) * (VALUES_MAX + 1)))
+
+
+def code_of(body: bytes) -> int:
+    """200, or the code of the refusal."""
+    try:
+        from_protobuf(body)
+    except StatusError as error:
+        return error.code
+    return 200
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.binary(max_size=200))
+def test_rubbish_is_refused_and_never_more(rubbish: bytes) -> None:
+    assert code_of(b"k8s\x00" + rubbish) in (200, 400)
+    assert code_of(enveloped("v1", "Pod", rubbish)) in (200, 400)
 
 
 @pytest.mark.parametrize(

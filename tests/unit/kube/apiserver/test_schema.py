@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
 import zlib
 from typing import Any
@@ -9,10 +10,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from shoal.kube.apiserver.protobuf import NUMBERS_PATH
+from shoal.kube.apiserver import protobuf_messages
 from shoal.kube.apiserver.registry import Registry
 from shoal.kube.apiserver.schema import ANY, PACK_PATH, Definitions, Node, builtin, node_of
-from shoal.kube.apiserver.schemas import compact, wire_numbers
+from shoal.kube.apiserver.schemas import compact, protobuf_fields
 
 PACK_BYTES_MAX = 1_500_000
 LOAD_S_MAX = 0.15
@@ -27,17 +28,18 @@ def test_the_packaged_schemas_are_fresh() -> None:
     assert unpacked(PACK_PATH) == msgspec.json.decode(msgspec.json.encode(compact.compact(compact.source())))
 
 
-def test_the_packaged_field_numbers_are_fresh() -> None:
-    """Stale? `python -m shoal.kube.apiserver.schemas.wire_numbers`."""
+def test_the_packaged_protobuf_messages_are_fresh() -> None:
+    """Stale? `python -m shoal.kube.apiserver.schemas.protobuf_fields`."""
     try:
-        folder = wire_numbers.module_cache()
-    except wire_numbers.NoModules as error:
-        pytest.skip(str(error))
-    assert unpacked(NUMBERS_PATH) == msgspec.json.decode(msgspec.json.encode(wire_numbers.numbers(folder)))
+        folders = protobuf_fields.folders()
+    except (OSError, subprocess.CalledProcessError) as error:
+        pytest.skip(f"the Go modules cannot be had: {error}")
+    made = protobuf_fields.compact(protobuf_fields.messages(folders))
+    assert unpacked(protobuf_messages.PACK_PATH) == msgspec.json.decode(msgspec.json.encode(made))
 
 
 def test_the_packaged_files_are_small_and_load_quickly() -> None:
-    assert PACK_PATH.stat().st_size + NUMBERS_PATH.stat().st_size < PACK_BYTES_MAX
+    assert PACK_PATH.stat().st_size + protobuf_messages.PACK_PATH.stat().st_size < PACK_BYTES_MAX
     builtin.cache_clear()
     started = time.perf_counter()
     assert "io.k8s.api.apps.v1.Deployment" in builtin()
