@@ -58,3 +58,8 @@ def report(entry: Entry[Report]) -> Report:
 
 def manifest(entry: Entry[Manifest]) -> Manifest:
     return _manifest(entry.raw)
+
+
+def is_deleting(entry: Entry[Manifest]) -> bool:
+    """True when the object has a deletion timestamp. Most have none, and are not decoded for it."""
+    return b'"deletionTimestamp"' in entry.raw and bool(manifest(entry)["metadata"].get("deletionTimestamp"))

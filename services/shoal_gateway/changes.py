@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 from shoal.api.binding import Binding
-from shoal.api.meta import Manifest, Ref, Struct
+from shoal.api.meta import Ref, Struct
 from shoal.api.status import CopyStatus, TemplateStatus
 from shoal.api.work import Work
 from shoal.messages.catalogue import Progress
@@ -55,7 +55,14 @@ class Seen(Protocol):
 class Facts(Protocol):
     """What the views hold. Everything may be missing."""
 
-    def object(self, ref: Ref) -> Seen | None: ...
+    def object(self, ref: Ref) -> Seen | None:
+        """Without its body, which no verdict needs."""
+        ...
+
+    def deleting(self, ref: Ref) -> bool:
+        """The object has a deletion timestamp."""
+        ...
+
     def binding(self, ref: Ref) -> Seen | None: ...
     def status(self, ref: Ref) -> Seen | None: ...
     def work(self, cluster: str, ref: Ref) -> Seen | None: ...
@@ -248,8 +255,7 @@ def _deleted(ref: Ref, at: int, facts: Facts) -> ObjectState:
     entry = facts.object(ref)
     if entry is None or entry.deleted:
         return ObjectState(ref=ref, state=State.READY, deleted=True)
-    body: Manifest = entry.body
-    if entry.content > at and not body["metadata"].get("deletionTimestamp"):
+    if entry.content > at and not facts.deleting(ref):
         return ObjectState(ref=ref, state=State.SUPERSEDED, reason="NewerChange", message=f"made anew by {entry.change}", deleted=True)
     waiting = holding(facts.binding(ref), facts.status(ref), entry.uid)
     copies = tuple(

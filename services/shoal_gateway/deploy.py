@@ -7,9 +7,10 @@ application's head, or nothing is. NATS and HTTP share `Deploys.handle`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 from urllib.parse import quote
 
 import msgspec
@@ -32,7 +33,7 @@ from shoal_gateway.deploy_event import check_version, digest_of, head_ref, manif
 from shoal_gateway.hub import address, failure_of, path_of
 from shoal_gateway.index import Index
 from shoal_gateway.kinds import is_template
-from shoal_gateway.staging import Staging
+from shoal_gateway.staging import Staged, Staging
 from shoal_gateway.store import HubStore
 
 log = structlog.get_logger()
@@ -66,6 +67,25 @@ class _Deploy:
     refs: list[Ref] = field(default_factory=list)
     deletes: list[Ref] = field(default_factory=list)
     used: set[str] = field(default_factory=set)
+    refusals: list[DeployRefused | ManifestInvalid] | None = None
+    """Of a rehearsal: what is refused is noted here and left out; None: the first refusal is that of the whole deploy."""
+
+    @contextlib.contextmanager
+    def part(self) -> Iterator[None]:
+        """Around what may be refused by itself."""
+        try:
+            yield
+        except (DeployRefused, ManifestInvalid) as error:
+            if self.refusals is None:
+                raise
+            self.refusals.append(error)
+
+
+class Rehearsal(NamedTuple):
+    """What a deploy would write, and everything in it that the hub would refuse."""
+
+    staged: list[Staged]
+    refusals: list[DeployRefused | ManifestInvalid]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,6 +166,21 @@ class Deploys:
         await self.store.passed(revisions[-1])
         return DeployAnswer(accepted=True, change=change, application=data.application, version=version)
 
+    async def rehearse(self, event: DeployEvent) -> Rehearsal:
+        """Stages a deploy as `handle` does and writes nothing. An empty application labels nothing and has no versions."""
+        await self.view.settled()
+        origin.enter(origin.Origin(f"deploy/{event.source}", self.new_change()))
+        staging = Staging(self.store)
+        deploy = _Deploy(event, "", staging, self.serve(staging), f"deploy:{event.source}"[:128], refusals=[])
+        head = self.view.get(OBJECT, head_ref(event.data.application)) if event.data.application else None
+        with deploy.part():
+            check_version(
+                msgspec.convert(head.body["spec"], ApplicationHead) if head is not None and not head.deleted else None, event.data
+            )
+        with deploy.part():
+            await self._stage(deploy)
+        return Rehearsal(staging.staged, deploy.refusals or [])
+
     async def _refused(
         self, event: DeployEvent | None, reason: str, message: str, violations: tuple[tuple[str, str], ...] = ()
     ) -> DeployAnswer:
@@ -162,7 +197,10 @@ class Deploys:
 
     async def _stage(self, deploy: _Deploy) -> None:
         data = deploy.event.data
-        found = [(where, manifest, *self._address(where, manifest)) for where, manifest in manifests_of(data)]
+        found = []
+        for where, manifest in manifests_of(data):
+            with deploy.part():
+                found.append((where, manifest, *self._address(where, manifest)))
         if len(found) > self.limits.objects_max:
             raise DeployRefused("TooMany", f"{len(found)} objects, {self.limits.objects_max} fit into one deploy; split it")
         seen: dict[Ref, str] = {}
@@ -170,15 +208,18 @@ class Deploys:
         for where, manifest, resource, version, ref in sorted(
             found, key=lambda one: one[4].kind not in ("Namespace", "CustomResourceDefinition")
         ):
-            if ref in seen:
-                raise DeployRefused("InvalidManifest", f"{where}: {ref} stands in {seen[ref]} already; name each object once")
-            seen[ref] = where
             if len(seen) % YIELD_EVERY == 0:
                 await asyncio.sleep(0)
-            await self._apply(deploy, where, manifest, resource, version, ref)
-        await self._set_images(deploy)
+            with deploy.part():
+                if ref in seen:
+                    raise DeployRefused("InvalidManifest", f"{where}: {ref} stands in {seen[ref]} already; name each object once")
+                seen[ref] = where
+                await self._apply(deploy, where, manifest, resource, version, ref)
+        with deploy.part():
+            await self._set_images(deploy)
         for text in data.delete:
-            await self._delete(deploy, text)
+            with deploy.part():
+                await self._delete(deploy, text)
 
     def _address(self, where: str, manifest: Manifest) -> tuple[ResourceType, str, Ref]:
         found = address(self.registry, manifest)
@@ -317,7 +358,7 @@ class Deploys:
 
 def _labelled(manifest: Manifest, ref: Ref, application: str) -> Manifest:
     """The manifest with the application's label, where its own labels do not say the same. Raises `DeployRefused`."""
-    if not is_template(ref) or ref.kind in ("Namespace", "CustomResourceDefinition"):
+    if not application or not is_template(ref) or ref.kind in ("Namespace", "CustomResourceDefinition"):
         return manifest
     metadata = manifest["metadata"]
     labels = metadata.get("labels") or {}
@@ -341,6 +382,10 @@ def _refuse(ref: Ref, where: str, status: int, reason: str, message: str, fields
         )
     if status == 409 and reason == "Conflict" and "modified" in message:
         raise RevisionConflict(str(ref), expected=0)
+    if status == 405:
+        raise DeployRefused(
+            "Forbidden", f"{where}: {ref.kind} is read only, Shoal writes it itself; change the template or its policy instead"
+        )
     if status == 413:
         raise DeployRefused("TooLarge", text)
     if status in (400, 422):

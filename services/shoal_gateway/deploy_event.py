@@ -68,11 +68,7 @@ def _problem(event: DeployEvent, source: str) -> str:
 def manifests_of(data: DeployData) -> list[tuple[str, Manifest]]:
     """(where, manifest) of every object of the event, lists taken apart. Raises `DeployRefused` with line and column, or position."""
     if isinstance(data.manifests, str):
-        try:
-            documents = yaml.load_all(data.manifests, source="manifests")
-        except ManifestInvalid as error:
-            raise DeployRefused("InvalidManifest", str(error)) from error
-        found = [(f"document {number}", one) for number, one in enumerate(documents, 1)]
+        found = [(f"document {number}", one) for number, one in enumerate(parse_manifests(data.manifests), 1)]
     else:
         found = [(f"manifests[{number}]", one) for number, one in enumerate(data.manifests)]
     out: list[tuple[str, Manifest]] = []
@@ -84,6 +80,14 @@ def manifests_of(data: DeployData) -> list[tuple[str, Manifest]]:
     for where, one in out:
         _check_form(where, one)
     return out
+
+
+def parse_manifests(text: str) -> list[Any]:
+    """The documents of a YAML text. Raises `DeployRefused` with line and column."""
+    try:
+        return yaml.load_all(text, source="manifests")
+    except ManifestInvalid as error:
+        raise DeployRefused("InvalidManifest", str(error)) from error
 
 
 def _check_form(where: str, one: Any) -> None:

@@ -46,7 +46,11 @@ class ViewFacts:
         self._state, self._works, self._index, self._progress = state, works, index, progress
 
     def object(self, ref: Ref) -> Peeked | None:
-        return peek(self._state.get(OBJECT, ref), bodies.manifest)
+        return peek(self._state.get(OBJECT, ref), lambda _: None)
+
+    def deleting(self, ref: Ref) -> bool:
+        entry = self._state.get(OBJECT, ref)
+        return entry is not None and not entry.deleted and bodies.is_deleting(entry)
 
     def binding(self, ref: Ref) -> Peeked | None:
         return peek(self._state.get(BINDING, ref), bodies.binding)

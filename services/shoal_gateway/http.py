@@ -24,18 +24,22 @@ from shoal.bus.port import Bus
 from shoal.kube.apiserver.http import Application, Message, Receive, Scope, Send
 from shoal.kube.wire import Request
 from shoal.messages.catalogue import EVENT, CloudEvent, DeployAnswer
+from shoal.messages.planning import PlanRequest
 from shoal_gateway import origin, queries
 from shoal_gateway.access import Tokens
 from shoal_gateway.answers import Changes
+from shoal_gateway.explain import Explainer, parse_path
+from shoal_gateway.plan import Plans
 from shoal_gateway.queries import NotFound, Queries
+from shoal_gateway.replay import ReplayQuestion, Replays
 
 log = structlog.get_logger()
 tracer = trace.get_tracer("shoal.gateway")
 
 RECENT_MAX = 200
 """Events in one JSON answer."""
-FOLLOW_S = 0.1
-"""A change that is followed is looked at this often, and told when it moved."""
+FOLLOW_S, FOLLOW_EACH_S = 0.1, 0.001
+"""A change that is followed is looked at this often, a large one more seldom, and told when it moved."""
 _HEALTH = ("/healthz", "/readyz", "/metrics", "/status", "/livez")
 _CONFLICTS = frozenset({"OlderVersion", "DifferentContent", "BeingDeleted", "AlreadyExists", "Conflict"})
 _encode = msgspec.json.Encoder(enc_hook=str).encode
@@ -77,6 +81,9 @@ class Door:
     kube: Application
     deploy: Callable[[bytes], Awaitable[DeployAnswer]]
     ask: Queries
+    explainer: Explainer
+    plans: Plans
+    replays: Replays
     changes: Changes
     events: EventLog
     bus: Bus
@@ -149,6 +156,9 @@ class Door:
         raw = (scope.get("raw_path") or scope["path"].encode()).partition(b"?")[0].decode("latin-1")
         parts = [unquote(part) for part in raw.split("/")[2:] if part]
         request = Request(method=scope["method"], path=raw, query=_query(scope))
+        if request.method == "POST" and parts in (["plan"], ["replay"]):
+            await _send(send, await self._guarded(self._suppose(parts[0], receive)))
+            return
         if request.method not in ("GET", "HEAD"):
             await _send(send, refusal(405, "MethodNotAllowed", "questions are asked with GET"))
             return
@@ -181,14 +191,29 @@ class Door:
             case ["trace", change]:
                 return json_answer(await self.ask.trace(change))
             case ["explain"] if request.query.get("app"):
-                return json_answer(await self.ask.explain_application(request.query["app"]))
+                return json_answer(await self.explainer.application(request.query["app"]))
+            case ["explain"] if request.query.get("name"):
+                ref = self.explainer.named(request.query["name"], request.query.get("namespace", ""))
+                return json_answer(await self.explainer.object(ref))
             case ["explain"] if request.query.get("ref"):
-                return json_answer(await self.ask.explain(queries.parse_path(request.query["ref"].split("/"))))
+                return json_answer(await self.explainer.object(parse_path(request.query["ref"].split("/"))))
             case ["explain", *rest] if rest:
-                return json_answer(await self.ask.explain(queries.parse_path(rest)))
+                return json_answer(await self.explainer.object(parse_path(rest)))
             case ["events"]:
                 return json_answer(await self._recent(request.query.get("since", "")))
         raise NotFound(f"there is no {request.path}; see the guide for what can be asked")
+
+    async def _suppose(self, what: str, receive: Receive) -> Answer:
+        """A plan or a replay: questions that bring something along, and write nothing."""
+        body = await _body(receive, self.deploy_bytes_max)
+        if body is None:
+            return refusal(413, "TooLarge", f"the question has more than {self.deploy_bytes_max} bytes; ask about fewer objects at once")
+        try:
+            if what == "plan":
+                return json_answer(await self.plans.answer("", msgspec.json.decode(body, type=PlanRequest)))
+            return json_answer(await self.replays.replay(msgspec.json.decode(body, type=ReplayQuestion)))
+        except msgspec.DecodeError as error:
+            raise queries.Invalid(f"the question cannot be read: {error}") from error
 
     async def _guarded(self, work: Awaitable[Answer]) -> Answer:
         """The answer, or what an error of ours means over HTTP."""
@@ -236,7 +261,7 @@ class Door:
                 yield b"data: " + now + b"\n\n"
             if queries.final(state):
                 return
-            await asyncio.sleep(FOLLOW_S)
+            await asyncio.sleep(FOLLOW_S + FOLLOW_EACH_S * len(state.objects))
 
     async def _stream(self, chunks: AsyncGenerator[bytes], receive: Receive, send: Send) -> None:
         """Server-sent events until the source ends, the client goes away, or the gateway stops."""

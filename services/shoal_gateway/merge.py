@@ -54,12 +54,14 @@ def _taint_key(taint: dict[str, Any]) -> tuple[Any, Any]:
 def owned(new: Manifest, stored: Manifest | None, *, belief: Belief | None = None, keep_status: bool = True) -> Manifest:
     """What of a written object is the user's: aggregated status and a belief's taints are taken away again.
 
-    `stored` is the object entry's own body, None for a new object. `keep_status` True keeps the entry's own status, whatever came back;
-    False is a write of `/status`, or of a kind that has no such subresource.
+    `stored` is the object entry's own body, None for a new object (its status is the one that its kind begins with). `keep_status` True
+    keeps the entry's own status, whatever came back; False is a write of `/status`, or of a kind that has no such subresource.
     """
-    out = {key: value for key, value in new.items() if key != "status"} if keep_status else dict(new)
-    if keep_status and stored is not None and "status" in stored:
-        out["status"] = stored["status"]
+    out = dict(new)
+    if keep_status and stored is not None:
+        out.pop("status", None)
+        if "status" in stored:
+            out["status"] = stored["status"]
     out["metadata"] = {key: value for key, value in new["metadata"].items() if key != "resourceVersion"}
     if belief is not None and isinstance(new.get("spec"), dict) and new["spec"].get("taints"):
         out["spec"] = without_held(new["spec"], (stored or {}).get("spec") or {}, belief.taints)

@@ -5,7 +5,6 @@ Refs are text (`group/Kind/namespace/name`), keys are camelCase, missing values 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,24 +13,21 @@ import structlog
 
 from shoal.api import cluster, status
 from shoal.api.binding import Binding
-from shoal.api.errors import Retryable, Terminal
+from shoal.api.errors import Terminal
 from shoal.api.meta import Ref
 from shoal.api.status import CopyStatus, TemplateStatus
 from shoal.bus.entries import Entries, Entry
 from shoal.bus.port import Bus
-from shoal.bus.requests import ask
 from shoal.bus.view import View
 from shoal.messages.catalogue import (
     BELIEF,
     BINDING,
-    EXPLAIN_SUBJECT,
     OBJECT,
     REPORTS,
     STATUS,
     WORKS,
     ApplicationHead,
     ChangeRecord,
-    ExplainRequest,
 )
 from shoal_gateway import bodies
 from shoal_gateway.answers import Changes
@@ -42,8 +38,6 @@ from shoal_gateway.index import Index
 
 log = structlog.get_logger()
 
-EXPLAIN_TIMEOUT_S = 1.0
-"""The reasons of now are an extra: without the scheduler the recorded decision is told alone."""
 MISSING_MAX = 20
 
 Json = dict[str, Any]
@@ -263,40 +257,6 @@ class Queries:
             out.append(_hop("status", "health-monitor", ref, told.time, _healths(None if told.deleted else bodies.status(told))))
         return out
 
-    # --- explaining -------------------------------------------------------------------------------------------------------------------
-
-    async def explain_application(self, application: str) -> Json:
-        return {"objects": [await self.explain(ref) for ref in sorted(self._refs_of(application))]}
-
-    async def explain(self, ref: Ref) -> Json:
-        """The recorded decision, and beside it the reasons of now when the scheduler answers."""
-        object_, entry = self._view.get(OBJECT, ref), self._view.get(BINDING, ref)
-        if object_ is None or object_.deleted:
-            raise NotFound(f"{ref} does not exist in the hub")
-        out: Json = {"ref": str(ref), "change": object_.change}
-        if b'"deletionTimestamp"' in object_.raw and object_.body["metadata"].get("deletionTimestamp"):
-            out["deleting"] = self._finalizer.held_by(object_) or "about to be gone"
-        if entry is None or entry.deleted or entry.uid != object_.uid:
-            return out | {
-                "summary": "no policy places it, and nothing that is placed needs it",
-                "clusters": [],
-                "removals": [],
-                "rejected": [],
-            }
-        binding = bodies.binding(entry)
-        out |= _explained(binding)
-        now = await self._now(ref)
-        return out | ({"now": now} if now is not None else {})
-
-    async def _now(self, ref: Ref) -> list[Json] | None:
-        try:
-            told = await ask(self._bus, EXPLAIN_SUBJECT, ExplainRequest(ref=ref), dict[str, Any], timeout_s=EXPLAIN_TIMEOUT_S)
-        except (Retryable, Terminal) as error:
-            log.info("no reasons of now", ref=str(ref), error=str(error))
-            return None
-        rejected = told.get("rejected") or (told.get("now") or {}).get("rejected") or {}
-        return [{"cluster": name, **_rejection(why)} for name, why in sorted(rejected.items())] if isinstance(rejected, dict) else None
-
 
 def shown(state: ChangeState) -> Json:
     """A change as the CLI follows it."""
@@ -350,41 +310,6 @@ def _where(name: str, targets: dict[str, int | None], leaving: set[str], copy: C
     return _filled(told | {"reason": "Leaving" if name in leaving else reason, "leaving": name in leaving or None})
 
 
-def _explained(binding: Binding) -> Json:
-    scheduled = next((one for one in binding.conditions if one.type == "Scheduled"), None)
-    claim, told = binding.claim, binding.explanation
-    return {
-        "policy": str(claim.policy) if claim is not None else ("required by its owners" if binding.required_by else ""),
-        "lostPolicies": told.lost_policies,
-        "summary": scheduled.message if scheduled is not None else "",
-        "clusters": [
-            _filled(
-                {
-                    "cluster": one.name,
-                    "replicas": one.replicas,
-                    "reason": f"score {told.scores[one.name]}" if one.name in told.scores else "",
-                }
-            )
-            for one in binding.clusters
-        ],
-        "removals": [
-            _filled({"cluster": name, "reason": one.reason, "waitFor": one.wait_for, "since": one.since, "author": one.author})
-            for name, one in sorted(binding.removals.items())
-        ],
-        "rejected": [{"cluster": name, **_rejection(one)} for name, one in sorted(told.rejected.items())],
-        "conditions": [msgspec.to_builtins(one) for one in binding.conditions],
-        "requiredBy": [{"owner": str(one.owner), "clusters": list(one.clusters)} for one in binding.required_by],
-        "rounds": list(told.rounds),
-        "decidedAt": told.decided_at,
-    }
-
-
-def _rejection(why: Any) -> Json:
-    if isinstance(why, dict):
-        return {"reason": str(why.get("reason", "")), "detail": str(why.get("detail", ""))}
-    return {"reason": getattr(why, "reason", str(why)), "detail": getattr(why, "detail", "")}
-
-
 def _hop(hop: str, service: str, ref: Ref, time: float | str, detail: str, name: str = "") -> Json:
     told = time if isinstance(time, str) else datetime.fromtimestamp(time, UTC).isoformat(timespec="milliseconds")
     return {"hop": hop, "service": service, "ref": str(ref), "cluster": name, "time": told, "detail": detail}
@@ -416,11 +341,3 @@ def _healths(told: TemplateStatus | None) -> str:
 def _filled(fields: Json) -> Json:
     """Without what is not known; False and 0 are known."""
     return {name: value for name, value in fields.items() if value not in (None, "", {})}
-
-
-def parse_path(parts: Iterable[str]) -> Ref:
-    """The ref of `/{group|_}/{kind}/{ns|_}/{name}`. Raises `NotFound`."""
-    found = ["" if part == "_" else part for part in parts]
-    if len(found) != 4 or not found[1] or not found[3]:
-        raise NotFound("write /api/explain/<group or _>/<Kind>/<namespace or _>/<name>")
-    return Ref(*found)

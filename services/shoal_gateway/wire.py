@@ -24,7 +24,8 @@ from shoal.bus.view import View
 from shoal.bus.work_queue import WorkQueue
 from shoal.kube.apiserver import HUB, ApiServer, Store, asgi
 from shoal.kube.wire import Handler, Request, Response
-from shoal.messages.catalogue import REGISTER_SUBJECT, STATE, STATE_FAMILIES, WORK, WORKS, DeployAnswer, Register
+from shoal.messages.catalogue import PLAN_SUBJECT, REGISTER_SUBJECT, STATE, STATE_FAMILIES, WORK, WORKS, DeployAnswer, Register
+from shoal.messages.planning import PlanRequest
 from shoal.runtime import health
 from shoal.runtime.bus import bus_settings, connect_bus
 from shoal.runtime.clock import SystemClock
@@ -35,15 +36,18 @@ from shoal_gateway.access import Tokens
 from shoal_gateway.admit import KEPT_NAMESPACES, HubAdmission
 from shoal_gateway.answers import Changes
 from shoal_gateway.deploy import Deploys, Limits
+from shoal_gateway.explain import Explainer
 from shoal_gateway.facts import ViewFacts
 from shoal_gateway.finalize import Finalizer
 from shoal_gateway.http import Door
 from shoal_gateway.hub import Hub
 from shoal_gateway.index import Index
 from shoal_gateway.listen import Listener
+from shoal_gateway.plan import Plans
 from shoal_gateway.project import Projector
 from shoal_gateway.queries import Queries
 from shoal_gateway.register import Registrar
+from shoal_gateway.replay import Replays
 from shoal_gateway.retain import Retention
 from shoal_gateway.store import HubStore
 
@@ -64,6 +68,9 @@ class Gateway:
     deploys: Deploys
     changes: Changes
     queries: Queries
+    explainer: Explainer
+    plans: Plans
+    replays: Replays
     events: EventLog
     new_change: Callable[[], str]
     stopping: asyncio.Event
@@ -117,6 +124,9 @@ class Service(Reconciling):
             kube=asgi(gateway.handle, body_bytes_max=config.request_bytes_max),
             deploy=gateway.deploy,
             ask=gateway.queries,
+            explainer=gateway.explainer,
+            plans=gateway.plans,
+            replays=gateway.replays,
             changes=gateway.changes,
             events=gateway.events,
             bus=bus,
@@ -205,7 +215,10 @@ async def assemble(
     projector = Projector(bus, index, events.publish, lease, clock=clock)
     retention = Retention(state, entries, clock=clock, keep_days=config.change_keep_days, keep_min=config.changes_keep_min)
     queries = Queries(state, works, index, changes, finalizer, entries, bus)
-    gateway = Gateway(api, store, deploys, changes, queries, events, new_change, asyncio.Event())
+    explainer = Explainer(view=state, works=works, index=index, finalizer=finalizer, registry=registry, bus=bus)
+    plans = Plans(view=state, works=works, entries=entries, deploys=deploys, bus=bus, clock=clock)
+    replays = Replays(explainer=explainer, deploys=deploys, bus=bus)
+    gateway = Gateway(api, store, deploys, changes, queries, explainer, plans, replays, events, new_change, asyncio.Event())
 
     async def first_namespaces() -> None:
         origin.enter(origin.Origin("gateway", new_change(), trusted=True))
@@ -237,7 +250,7 @@ async def assemble(
             views=(state, works),
             queues=(answering, finalizing),
             loops=loops,
-            serve=(register,),
+            serve=(register, lambda: serve(bus, PLAN_SUBJECT, PlanRequest, plans.answer, queue="gateway")),
             close=close,
             status=lambda: {"projected": projector.positions, "projecting": lease.held},
         ),

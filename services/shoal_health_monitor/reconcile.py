@@ -85,5 +85,7 @@ class Reconciler:
         for report in tuple(self.reports.entries(REPORTS, group=ref.group, kind=ref.kind, namespace=ref.namespace)):
             if report.ref == ref and report.deleted:
                 await self.entries.purge(report)
+                self.reports.drop(report)
         await self.entries.purge(previous)
+        self.state.drop(previous)  # A purge tells nobody; the next write of this key starts from nothing.
         return 0

@@ -139,6 +139,7 @@ class Reconciler:
         for name, work in current.items():
             if work is not None and work.deleted and status is not None and status.body.gone.get(name, -1) >= work.body.epoch:
                 await self.entries.purge(work)
+                self.works.drop(work)  # A purge tells nobody; the next write of this key starts from nothing.
 
     def _tell_orphans(self, entry: Entry[Binding], current: dict[str, Entry[Work] | None]) -> None:
         """Absence is never intent: a work that its binding neither targets nor removes is told, not deleted."""

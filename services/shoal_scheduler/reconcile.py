@@ -73,3 +73,4 @@ class Reconciler:
         status = self.state.get(STATUS, previous.ref)
         if status is None or status.deleted or (not status.body.copies and status.inputs.get("binding", 0) >= previous.revision):
             await self.entries.purge(previous)
+            self.state.drop(previous)  # A purge tells nobody; the next write of this key starts from nothing.

@@ -22,6 +22,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from shoal.bus.nats import BusSettings
+from shoal.bus.nats import connect as connect_bus
 from shoal.kube.client.api import Api, Kind
 from shoal.kube.client.transport import connect
 from shoal.runtime.clock import SystemClock
@@ -98,6 +100,7 @@ class Arrivals:
         self.seen: dict[tuple[str, str], float] = {}
         self._it, self._members = it, tuple(members)
         self._tasks: list[asyncio.Task[None]] = []
+        self._apis: list[Api] = []
 
     async def start(self) -> None:
         for member in self._members:
@@ -106,6 +109,7 @@ class Arrivals:
                 name=member,
                 clock=SystemClock(),
             )
+            self._apis.append(api)
             listing = await api.list(Kind("apps", "Deployment"))
             self._tasks.append(asyncio.create_task(self._watch(api, member, listing.resource_version)))
         await asyncio.sleep(0)
@@ -115,9 +119,12 @@ class Arrivals:
             event = json.loads(line)
             self.seen.setdefault((member, event["object"]["metadata"]["name"]), time.monotonic())
 
-    def stop(self) -> None:
+    async def stop(self) -> None:
         for task in self._tasks:
             task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for api in self._apis:
+            await api.close()
 
 
 def percentile(values: list[float], share: float) -> float:
@@ -140,7 +147,7 @@ def latency(apps: int = 40) -> None:
             await asyncio.to_thread(deploy, it, name, app(name))
             accepted[name] = time.monotonic()
             await asyncio.sleep(1)
-        arrivals.stop()
+        await arrivals.stop()
         return [max(arrivals.seen[member, name] for member in members) - at for name, at in accepted.items()]
 
     with bench_machine("--members", "3") as it:
@@ -188,10 +195,17 @@ def settled(it: Machine) -> bool:
 
 
 def sequences(it: Machine) -> dict[str, int]:
-    """Last sequence of each stream."""
-    status = it.hub.get("/api/status")
-    found: dict[str, int] = status["streams"]
-    return found
+    """Last sequence of each stream, asked of the bus itself."""
+
+    async def ask() -> dict[str, int]:
+        port = json.loads((it.state / "ports.json").read_text())["nats"]
+        bus = await connect_bus(BusSettings(url=f"nats://127.0.0.1:{port}"), name="bench", clock=SystemClock())
+        try:
+            return {stream: (await bus.info(stream)).last for stream in ("STATE", "WORK", "REPORT")}
+        finally:
+            await bus.close()
+
+    return asyncio.run(ask())
 
 
 def start() -> None:

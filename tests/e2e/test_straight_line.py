@@ -84,7 +84,11 @@ def test_each_cluster_has_its_own_image(hub: Machine) -> None:
 
 @pytest.mark.spec("J03", "R8.3")
 def test_the_hub_shows_the_sum_of_the_copies(hub: Machine) -> None:
-    eventually(lambda: "4/2" in hub.kubectl("get", "deployment", "web", "-n", NAMESPACE), limit_s=20, what="4/2 ready in the table: two copies of two replicas")
+    eventually(
+        lambda: "4/2" in hub.kubectl("get", "deployment", "web", "-n", NAMESPACE),
+        limit_s=20,
+        what="4/2 ready in the table: two copies of two replicas",
+    )
     assert "web" in hub.kubectl("describe", "deployment", "web", "-n", NAMESPACE)
 
 

@@ -17,8 +17,8 @@ class Refusal(Struct, frozen=True, kw_only=True):
     violations: tuple[tuple[str, str], ...] = ()
 
 
-class PlannedField(Struct, frozen=True, kw_only=True, omit_defaults=False):
-    """One field that differs. Lists are compared by the `name` of their items, where all have one."""
+class PlannedField(Struct, frozen=True, kw_only=True):
+    """One field that differs; a value that is not there is left out. Lists are compared by the `name` of their items, where all have one."""
 
     path: str
     before: Any = None
@@ -48,6 +48,8 @@ class PlannedPlacement(Struct, frozen=True, kw_only=True):
     ref: str
     before: dict[str, int | None] = {}
     after: dict[str, int | None] = {}
+    alternative: dict[str, int | None] = {}
+    """Of a new object: where it would be instead when its uid, which is not known yet, breaks a tie the other way round (R4.4)."""
     moved: int = 0
     """Replicas (or copies, of what has none) that run elsewhere than before."""
     leaving: tuple[dict[str, str], ...] = ()

@@ -13,6 +13,8 @@ class AppliedOverride(Struct, frozen=True, kw_only=True):
 
     policy: str
     """`OverridePolicy/<ns>/<name>` or `ClusterOverridePolicy/<name>`."""
+    generation: int = 0
+    """Of the policy as it was used (GX26)."""
     overriders: dict[str, Any] = {}
 
 

@@ -26,6 +26,8 @@ MAX_DEPTH = 200
 MAX_DOCUMENTS = 100_000
 MAX_ALIAS_NODES = 100_000
 """Nodes that aliases may stand for, in one document ("billion laughs" asks for 10^9)."""
+_LETTERS_PER_NODE = 100
+"""A long text weighs as much as many nodes: aliases of one are written out in full when the document is stored."""
 
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _INT = re.compile(r"[-+]?(0[xX][0-9a-fA-F]+|0[oO]?[0-7]+|0[bB][01]+|0|[1-9][0-9]*)")
@@ -181,7 +183,7 @@ class _Reader:
         self._parser = CParser(data)
         self._max_depth, self._max_documents = max_depth, max_documents
         self._anchors: dict[str, tuple[Any, int]] = {}
-        """Name -> value and the number of nodes it stands for."""
+        """Name -> value and the number of nodes it stands for; a text counts once more for every 100 characters."""
         self._nodes = 0
         self._aliased = 0
 
@@ -210,6 +212,7 @@ class _Reader:
             return self._alias(event)
         if kind is pyyaml.ScalarEvent:
             value = _scalar(event)
+            self._nodes += len(event.value) // _LETTERS_PER_NODE
         elif depth >= self._max_depth:
             raise _Wrong(f"nested deeper than {self._max_depth} levels", event)
         elif kind is pyyaml.MappingStartEvent:
@@ -259,8 +262,10 @@ class _Reader:
                 return value
         elif isinstance(event, pyyaml.ScalarEvent):
             key = _key_text(event)
+            weight = 1 + len(event.value) // _LETTERS_PER_NODE
+            self._nodes += weight
             if event.anchor:
-                self._anchors[event.anchor] = (key, 1)
+                self._anchors[event.anchor] = (key, weight)
             return key
         raise _Wrong("a key must be text", event)
 

@@ -68,12 +68,12 @@ def deploy(
     Exit codes: 0 ready everywhere, 1 refused, 3 failed or unreachable in some clusters, 4 not ready in time, 5 no hub.
     """
     manifests = [manifest for place in places for manifest in read(place, recursive=recursive)]
-    changes = dict(_image(text) for text in images)
+    changes = dict(image(text) for text in images)
     if not (manifests or changes or deletes):
         raise click.UsageError("nothing to deploy: give -f FILE, --set-image NAME=REF or --delete REF")
     event = DeployEvent(
         id=event_id or new_id(),
-        source=source or getpass.getuser(),
+        source=source or sender(),
         data=DeployData(
             application=application or application_of(manifests),
             version=version,
@@ -136,11 +136,17 @@ def _label(manifest: Manifest) -> str:
     return next((str(labels[key]) for key in APPLICATION_LABELS if labels.get(key)), "")
 
 
-def _image(text: str) -> tuple[str, str]:
+def image(text: str) -> tuple[str, str]:
+    """(name, reference) of `NAME=REF`. Raises `click.BadParameter`."""
     name, separator, reference = text.partition("=")
     if not (name and separator and reference):
         raise click.BadParameter(f"{text}: write NAME=REF, such as web=registry.example/web:1.2", param_hint="--set-image")
     return name, reference
+
+
+def sender() -> str:
+    """Who sends when nobody is named; ids of events and owned fields count within it."""
+    return getpass.getuser()
 
 
 def new_id() -> str:

@@ -21,11 +21,13 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "status": ("status", "Is anything wrong? Clusters, moves, changes, processes."),
         "clusters": ("status", "Member clusters and their health."),
         "where": ("status", "Where an application runs: clusters, replicas, image, health."),
-        "explain": ("trace", "Why these clusters, and why not the others."),
+        "explain": ("explain", "Why these clusters, and why not the others."),
+        "replay": ("explain", "A past decision, made again from what was known then."),
         "trace": ("trace", "Each hop of one change, with its time."),
         "events": ("events", "What happened; -f follows."),
     },
     "Doing": {
+        "plan": ("plan", "What a deploy, a lost cluster or a new one would change; nothing is written."),
         "deploy": ("deploy", "Send manifests or a new image to the hub and follow them to every cluster."),
     },
 }

@@ -14,13 +14,14 @@ import msgspec
 import pytest
 
 from shoal.api.binding import Binding, TargetCluster
-from shoal.api.meta import Ref
-from shoal.api.status import CopyStatus, TemplateStatus
+from shoal.api.cluster import ClusterStatus, Taint
+from shoal.api.meta import Condition, Ref
+from shoal.api.status import Belief, CopyStatus, TemplateStatus
 from shoal.api.work import Report, Work
 from shoal.bus.entries import Draft, Entries, Entry
 from shoal.bus.nats import NatsBus
 from shoal.bus.port import Append
-from shoal.messages.catalogue import BINDING, LEASE, OBJECT, REPORTS, STATE, STATUS, WORK, WORKS, Progress
+from shoal.messages.catalogue import BELIEF, BINDING, LEASE, OBJECT, REPORTS, STATE, STATUS, WORK, WORKS, Progress
 from shoal.runtime.clock import SystemClock
 from shoal.runtime.config import GatewayConfig
 from shoal_gateway.wire import Service
@@ -100,13 +101,13 @@ class Hub:
         async with self._http.post(self.url + path, data=data, headers=headers) as answer:
             return answer.status, msgspec.json.decode(await answer.read())
 
-    async def send(self, method: str, path: str, body: Any, *, media: str = "application/json") -> tuple[int, Any]:
-        headers = {"content-type": media}
+    async def send(self, method: str, path: str, body: Any, *, media: str = "application/json", **headers: str) -> tuple[int, Any]:
+        headers = {"content-type": media, **headers}
         async with self._http.request(method, self.url + path, data=msgspec.json.encode(body), headers=headers) as answer:
             return answer.status, msgspec.json.decode(await answer.read())
 
-    def stream(self, path: str) -> Any:
-        return self._http.get(self.url + path, headers={"accept": "text/event-stream"})
+    def stream(self, path: str, *, accept: str = "text/event-stream") -> Any:
+        return self._http.get(self.url + path, headers={"accept": accept})
 
     async def deploy(self, id_: str, *, source: str = "ci", **data: Any) -> tuple[int, Any]:
         return await self.post("/deploy", {"id": id_, "source": source, "data": {"application": "shop", **data}})
@@ -150,6 +151,17 @@ class Hub:
         draft = Draft(
             family=STATUS, ref=ref, body=body, uid=object_.uid, inputs={"binding": binding.revision if binding else 0}, author="health-monitor",
         )  # fmt: skip
+        return await self.entries.write(draft, expected=previous.revision if previous else 0)
+
+    async def believe(self, name: str, state: str, *, taints: tuple[Taint, ...] = ()) -> int:
+        """The monitor's belief of a cluster."""
+        ref = Ref("cluster.karmada.io", "Cluster", "", name)
+        previous = await self.entries.read(BELIEF, ref)
+        ready = {"Ready": "True", "Lost": "Unknown"}.get(state, "False")
+        body = Belief(
+            member="m", state=state, since="", taints=taints, status=ClusterStatus(conditions=(Condition(type="Ready", status=ready),))
+        )
+        draft = Draft(family=BELIEF, ref=ref, body=body, author="health-monitor")
         return await self.entries.write(draft, expected=previous.revision if previous else 0)
 
     async def passed(self) -> None:

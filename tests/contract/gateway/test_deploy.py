@@ -290,3 +290,14 @@ async def test_registration(hub) -> None:
     assert shown["metadata"]["annotations"][MEMBER_ID_ANNOTATION] == adopted.member
     assert (shown["spec"]["region"], shown["spec"]["provider"], shown["spec"]["id"]) == ("mine", "alpha", "uid-m2")
     assert [one["name"] for one in (await hub.get("/api/clusters"))[1]] == ["m1", "m2"]
+
+
+async def test_the_largest_deploy_is_one_batch_and_one_more_object_is_refused(hub) -> None:
+    before = await objects(hub)
+    many = [{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": f"c{number}", "namespace": "default"}} for number in range(999)]
+    status, answer = await hub.deploy("1", version="1", manifests=many)
+    assert (status, answer["reason"]) == (422, "TooMany")
+    assert await objects(hub) == before
+    status, answer = await hub.deploy("1", version="1", manifests=many[:998])
+    assert status == 202, answer
+    assert await objects(hub) == before + 1000

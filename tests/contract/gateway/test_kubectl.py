@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import asyncio
 
+import msgspec
 import pytest
 
+from shoal.api.cluster import Taint
 from shoal.api.meta import Ref
 from shoal.api.status import CopyStatus
+from support.servers import until
+
+from .conftest import running
 
 WEB = Ref("apps", "Deployment", "shop", "web")
 NAMESPACE = "apiVersion: v1\nkind: Namespace\nmetadata: {name: shop}\n"
@@ -39,6 +44,7 @@ async def test_apply_get_scale_annotate_describe_delete(hub) -> None:
     assert "deployment.apps/web serverside-applied" in await hub.kubectl(
         "apply", "--server-side", "--force-conflicts", "-f", "-", stdin=SHOP
     )
+    assert "Active" in await hub.kubectl("get", "namespace", "shop")
     assert "web    0/2" in await hub.kubectl("get", "deployments", "-n", "shop")
     assert "scaled" in await hub.kubectl("scale", "deployment/web", "--replicas=5", "-n", "shop")
     assert "annotated" in await hub.kubectl("annotate", "deployment/web", "note=hello", "-n", "shop")
@@ -112,7 +118,7 @@ async def test_aggregated_status_is_shown_while_a_binding_claims_the_object(hub)
     await hub.tell(WEB, CopyStatus(cluster="m1", applied=True, health="Healthy"), status=status | {"readyReplicas": 1})
     shown["spec"]["replicas"] = 3
     assert (await hub.send("PUT", path, shown))[0] == 200
-    assert "status" not in (await hub.object(WEB)).body
+    assert not (await hub.object(WEB)).body.get("status")
 
 
 async def test_bindings_and_works_are_shown_in_karmadas_shapes(hub) -> None:
@@ -184,3 +190,127 @@ async def test_change_ids_and_content_revisions(hub) -> None:
     third = await hub.object(WEB)
     assert third.content == third.revision
     assert third.change != first.change
+
+
+M1 = Ref("cluster.karmada.io", "Cluster", "", "m1")
+CLUSTER = """
+apiVersion: cluster.karmada.io/v1alpha1
+kind: Cluster
+metadata: {name: m1}
+spec: {provider: alpha, region: eu, taints: [{key: gpu, effect: NoSchedule}]}
+"""
+
+
+async def test_a_cluster_shows_what_is_believed_of_it(hub) -> None:
+    await hub.kubectl("apply", "-f", "-", stdin=CLUSTER)
+    await hub.believe("m1", "Lost", taints=(Taint(key="unreachable", effect="NoSchedule"),))
+    path = "/apis/cluster.karmada.io/v1alpha1/clusters/m1"
+    shown = await hub.eventually(path, lambda one: len(one["spec"]["taints"]) == 2)
+    assert shown["spec"]["taints"][1] == {"key": "unreachable", "effect": "NoSchedule"}
+    assert "Unknown" in await hub.kubectl("get", "clusters")
+    # The belief's taint comes back in a PUT and in an apply, and is not the user's.
+    shown["metadata"]["labels"] = {"env": "prod"}
+    assert (await hub.send("PUT", path, shown))[0] == 200
+    stored = (await hub.object(M1)).body
+    assert stored["spec"]["taints"] == [{"key": "gpu", "effect": "NoSchedule"}]
+    assert "status" not in stored
+    await hub.believe("m1", "Ready")
+    assert len((await hub.eventually(path, lambda one: len(one["spec"]["taints"]) == 1))["spec"]["taints"]) == 1
+    problems = (await hub.get("/api/status"))[1]["problems"]
+    assert problems == []
+
+
+async def test_a_cluster_goes_when_no_binding_lists_it(hub) -> None:
+    await hub.kubectl("apply", "-f", "-", stdin=SHOP + "---" + CLUSTER)
+    await hub.bind(WEB, "m1")
+    await hub.kubectl("delete", "cluster", "m1", "--wait=false")
+    told = await hub.eventually("/api/status", lambda one: any("1 bindings still list" in found["message"] for found in one["problems"]))
+    assert told["clusters"][0]["deleting"]
+    gone = asyncio.create_task(hub.kubectl("wait", "--for=delete", "cluster", "m1", "--timeout=15s"))
+    await hub.bind(WEB, "m2")
+    await gone
+
+
+async def test_a_watch_follows_objects_and_resumes(hub) -> None:
+    await hub.kubectl("apply", "-f", "-", stdin=SHOP)
+    _, listed = await hub.get("/apis/apps/v1/namespaces/shop/deployments")
+    version = listed["metadata"]["resourceVersion"]
+    await hub.kubectl("scale", "deployment/web", "--replicas=3", "-n", "shop")
+    await hub.bind(WEB, "m1")
+    await hub.tell(WEB, CopyStatus(cluster="m1"), status={"readyReplicas": 1})
+    await hub.kubectl("delete", "deployment/web", "-n", "shop", "--wait=false")
+    await hub.bind(WEB, deleted=True)
+    await hub.tell(WEB)
+    seen: list[tuple[str, object]] = []
+    async with hub.stream(
+        f"/apis/apps/v1/namespaces/shop/deployments?watch=1&resourceVersion={version}", accept="application/json"
+    ) as stream:
+        async for line in stream.content:
+            event = msgspec.json.decode(line)
+            seen.append((event["type"], (event["object"].get("status") or {}).get("readyReplicas")))
+            if event["type"] == "DELETED":
+                break
+    assert seen[0] == ("MODIFIED", None)
+    assert ("MODIFIED", 1) in seen
+    assert seen[-1][0] == "DELETED"
+
+
+async def test_a_watch_from_before_the_restart_is_expired(hub) -> None:
+    _, listed = await hub.get("/api/v1/namespaces")
+    await hub.kubectl("apply", "-f", "-", stdin=SHOP)
+    await hub.restart()
+    path = f"/api/v1/namespaces?watch=1&resourceVersion={listed['metadata']['resourceVersion']}"
+    async with hub.stream(path, accept="application/json") as stream:
+        event = msgspec.json.decode(await stream.content.readline())
+    assert (event["type"], event["object"]["code"]) == ("ERROR", 410)
+
+
+async def test_tokens(server, tmp_path) -> None:
+    tokens = tmp_path / "tokens"
+    tokens.write_text("secret ann\n")
+    async with running(server, tmp_path, tokens_file=str(tokens)) as hub:
+        assert (await hub.get("/readyz"))[0] == 200
+        assert (await hub.get("/api/status"))[0] == 401
+        assert (await hub.get("/api/v1/namespaces"))[1]["reason"] == "Unauthorized"
+        assert (await hub.get("/api/status", Authorization="Bearer secret"))[0] == 200
+        # Over HTTP, since kubectl shows a token to nobody but HTTPS.
+        body = {"metadata": {"name": "shop"}}
+        assert (await hub.send("POST", "/api/v1/namespaces?fieldManager=me", body, Authorization="Bearer secret"))[0] == 201
+        assert (await hub.object(Ref("", "Namespace", "", "shop"))).author == "ann/me"
+
+
+async def test_the_bus_restarts_under_it(server, hub) -> None:
+    await hub.kubectl("apply", "-f", "-", stdin=SHOP)
+    server.kill()
+    server.start()
+    await until(lambda: hub.service.ready()[0])
+    assert "web" in await hub.kubectl("get", "deployment", "web", "-n", "shop")
+    assert "scaled" in await hub.kubectl("scale", "deployment/web", "--replicas=4", "-n", "shop")
+
+
+async def test_dry_run_writes_nothing(hub) -> None:
+    await hub.kubectl("apply", "-f", "-", stdin=NAMESPACE)
+    assert "created (server dry run)" in await hub.kubectl("apply", "--dry-run=server", "-f", "-", stdin=DEPLOYMENT)
+    assert "not found" in await hub.kubectl("get", "deployment", "web", "-n", "shop", fails=True)
+
+
+async def test_definitions_make_kinds(hub) -> None:
+    await hub.kubectl("apply", "-f", "-", stdin=NAMESPACE + "---" + DEFINITION)
+    assert "created" in await hub.kubectl(
+        "apply", "-f", "-", stdin="apiVersion: example.io/v1\nkind: Widget\nmetadata: {name: w, namespace: shop}\n"
+    )
+    await hub.restart()
+    assert "w" in await hub.kubectl("get", "widgets", "-n", "shop")
+
+
+DEFINITION = """
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: widgets.example.io}
+spec:
+  group: example.io
+  names: {kind: Widget, plural: widgets, singular: widget}
+  scope: Namespaced
+  versions:
+  - {name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}}
+"""

@@ -8,6 +8,12 @@ from typing import Any
 
 from shoal.api.meta import Manifest
 from shoal.api.override import (
+    ALL_CONTAINERS,
+    BASE64,
+    CONTAINERS,
+    ENTRIES_MAX,
+    POINTER_MAX,
+    POINTER_STEPS_MAX,
     CommandArgsOverrider,
     EnvOverrider,
     FieldOverrider,
@@ -23,7 +29,9 @@ from shoal.domain.admission.syntax import check_annotations, check_labels, one_o
 from shoal.domain.admission.violation import Violation
 
 _OPERATORS = ("add", "replace", "remove")
-_POINTER = re.compile(r"(/([^~]|~[01])*)*\Z", re.DOTALL)
+_LIST_OPERATORS = ("add", "remove", "replace", "overwrite")
+_SCOPES = (CONTAINERS, ALL_CONTAINERS)
+_POINTER = re.compile(r"(?:/(?:[^~/]|~[01])*)*\Z")
 
 
 def default(policy: Manifest) -> Manifest:
@@ -65,6 +73,9 @@ def _check_overriders(overriders: Overriders, path: str) -> Iterator[Violation]:
 
 
 def _each(items: Sequence[Any], path: str, check: Any) -> Iterator[Violation]:
+    if len(items) > ENTRIES_MAX:
+        yield Violation(path, f"Too many: must have at most {ENTRIES_MAX} items, it has {len(items)}")
+        return
     for index, item in enumerate(items):
         yield from check(item, f"{path}[{index}]")
 
@@ -74,20 +85,27 @@ def _check_image(item: ImageOverrider, path: str) -> Iterator[Violation]:
     yield from one_of(item.operator, _OPERATORS, f"{path}.operator")
     if item.predicate is not None and not item.predicate.path.startswith("/"):
         yield Violation(f"{path}.predicate.path", "path should be start with /: write such as /spec/template/spec/initContainers/0/image")
+    elif item.predicate is not None:
+        yield from _check_length(item.predicate.path, f"{path}.predicate.path")
     if item.operator in {"add", "replace"} and not item.value:
         yield Violation(f"{path}.value", f"Required value: what to {item.operator}")
+    yield from one_of(item.scope, _SCOPES, f"{path}.scope")
+    if item.predicate is not None and item.scope != CONTAINERS:
+        yield Violation(f"{path}.scope", "predicate.path names one text: leave scope out, or the predicate")
 
 
 def _check_command(item: CommandArgsOverrider, path: str) -> Iterator[Violation]:
     if not item.container_name:
         yield Violation(f"{path}.containerName", "Required value: the name of the container")
-    yield from one_of(item.operator, _OPERATORS, f"{path}.operator")
+    yield from one_of(item.operator, _LIST_OPERATORS, f"{path}.operator")
+    yield from one_of(item.scope, _SCOPES, f"{path}.scope")
 
 
 def _check_env(item: EnvOverrider, path: str) -> Iterator[Violation]:
     if not item.container_name:
         yield Violation(f"{path}.containerName", "Required value: the name of the container")
     yield from one_of(item.operator, _OPERATORS, f"{path}.operator")
+    yield from one_of(item.scope, _SCOPES, f"{path}.scope")
     for index, entry in enumerate(item.value):
         if not isinstance(entry.get("name"), str) or not entry["name"]:
             yield Violation(f"{path}.value[{index}].name", "Required value: the name of the variable")
@@ -96,11 +114,13 @@ def _check_env(item: EnvOverrider, path: str) -> Iterator[Violation]:
 def _check_labels(item: LabelAnnotationOverrider, path: str) -> Iterator[Violation]:
     yield from one_of(item.operator, _OPERATORS, f"{path}.operator")
     yield from check_labels(item.value, f"{path}.value")
+    yield from _check_path(item.path, f"{path}.path")
 
 
 def _check_annotations(item: LabelAnnotationOverrider, path: str) -> Iterator[Violation]:
     yield from one_of(item.operator, _OPERATORS, f"{path}.operator")
     yield from check_annotations(item.value, f"{path}.value")
+    yield from _check_path(item.path, f"{path}.path")
 
 
 def _check_plaintext(item: PlaintextOverrider, path: str) -> Iterator[Violation]:
@@ -112,6 +132,7 @@ def _check_field(item: FieldOverrider, path: str) -> Iterator[Violation]:
     if bool(item.json) == bool(item.yaml):
         yield Violation(path, "exactly one of json and yaml has to be written")
     yield from _check_pointer(item.field_path, f"{path}.fieldPath")
+    yield from one_of(item.encoding, ("", BASE64), f"{path}.encoding")
     for form, patches in (("json", item.json), ("yaml", item.yaml)):
         yield from _each(patches, f"{path}.{form}", _check_patch)
 
@@ -125,6 +146,18 @@ def _check_patch(patch: FieldPatch, path: str) -> Iterator[Violation]:
         yield Violation(f"{path}.value", f"value is required for {patch.operator} operation")
 
 
+def _check_path(pointer: str, path: str) -> Iterator[Violation]:
+    """Of labels and annotations: nothing, or the map they are edited in."""
+    if pointer:
+        yield from _check_pointer(pointer, path)
+
+
 def _check_pointer(pointer: str, path: str) -> Iterator[Violation]:
+    yield from _check_length(pointer, path)
     if not pointer.startswith("/") or not _POINTER.match(pointer):
         yield Violation(path, "has to be a JSON pointer: it begins with '/', and '~' is written ~0, '/' inside a key ~1")
+
+
+def _check_length(pointer: str, path: str) -> Iterator[Violation]:
+    if len(pointer) > POINTER_MAX or pointer.count("/") > POINTER_STEPS_MAX:
+        yield Violation(path, f"Too long: at most {POINTER_MAX} characters and {POINTER_STEPS_MAX} steps")

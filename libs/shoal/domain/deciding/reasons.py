@@ -32,4 +32,6 @@ def reasons(inputs: Inputs) -> Reasons:
     told = zero.binding.explanation
     every = inputs.snapshot.names_in(inputs.snapshot.everything)
     fitting = tuple(name for name in every if name not in told.rejected) if told.rounds or told.rejected else ()
+    # The first sentence says why it was placed: because this function asked.
+    told = msgspec.structs.replace(told, rounds=told.rounds[1:])
     return Reasons(outcome=outcome, afresh=zero.binding.clusters, explanation=told, fitting=fitting)

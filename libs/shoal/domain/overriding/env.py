@@ -31,4 +31,4 @@ def apply_env(manifest: Manifest, overrider: EnvOverrider) -> Manifest:
                 kept += [entry for name, entry in entries.items() if name not in names]
         return container if kept == old else {**container, "env": kept}
 
-    return named_container(manifest, overrider.container_name, edit)
+    return named_container(manifest, overrider.container_name, edit, overrider.scope)

@@ -1,4 +1,4 @@
-"""Image overrider: registry, repository or tag of the containers' images, or of one text by its path (R5.9 to R5.13)."""
+"""Image overrider: registry, repository or tag of the containers' images, or of one text by its path (R5.9 to R5.13, GX05, GX06)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from typing import NamedTuple
 
 from shoal.api.meta import Manifest
-from shoal.api.override import ImageOverrider
+from shoal.api.override import POINTER_MAX, POINTER_STEPS_MAX, ImageOverrider
 from shoal.domain.overriding import pointer
 from shoal.domain.overriding.containers import each_container
 from shoal.domain.overriding.failed import Unusable
@@ -21,7 +21,7 @@ _ALGORITHMS = frozenset({"sha256", "sha384", "sha512", "blake3"})
 
 
 class Image(NamedTuple):
-    """The parts of `[registry/]repository[:tag][@digest]`; at most one of tag and digest is kept (R5.11)."""
+    """The parts of `[registry/]repository[:tag][@digest]`."""
 
     registry: str
     repository: str
@@ -29,18 +29,16 @@ class Image(NamedTuple):
     digest: str
 
     def __str__(self) -> str:
-        """R5.12."""
+        """R5.12; with both, the digest follows the tag."""
         head = f"{self.registry}/{self.repository}" if self.registry else self.repository
-        if self.tag:
-            return f"{head}:{self.tag}"
-        return f"{head}@{self.digest}" if self.digest else head
+        return head + (f":{self.tag}" if self.tag else "") + (f"@{self.digest}" if self.digest else "")
 
 
 def apply_image(manifest: Manifest, overrider: ImageOverrider) -> Manifest:
     """All containers' images, or with a predicate the one text at its path."""
     if overrider.predicate is not None:
         return _at_path(manifest, overrider.predicate.path, overrider)
-    return each_container(manifest, lambda container: _in_container(container, overrider))
+    return each_container(manifest, lambda container: _in_container(container, overrider), overrider.scope)
 
 
 def _in_container(container: Manifest, overrider: ImageOverrider) -> Manifest:
@@ -50,8 +48,8 @@ def _in_container(container: Manifest, overrider: ImageOverrider) -> Manifest:
 
 def _at_path(manifest: Manifest, path: str, overrider: ImageOverrider) -> Manifest:
     """The path is split at "/" as it is, without escapes (R5.10)."""
-    if not path.startswith("/") or len(path) > pointer.MAX_LENGTH or path.count("/") > pointer.MAX_STEPS:
-        raise Unusable(f'predicate path {path[:80]!r} must begin with "/" and have at most {pointer.MAX_STEPS} steps')
+    if not path.startswith("/") or len(path) > POINTER_MAX or path.count("/") > POINTER_STEPS_MAX:
+        raise Unusable(f'predicate path {path[:80]!r} must begin with "/" and have at most {POINTER_STEPS_MAX} steps')
     steps = path[1:].split("/")
     image = pointer.resolve(manifest, steps, path)
     if not isinstance(image, str):
@@ -61,8 +59,10 @@ def _at_path(manifest: Manifest, path: str, overrider: ImageOverrider) -> Manife
 
 
 def edited(text: str, overrider: ImageOverrider) -> str:
-    """The image with one component changed (R5.13)."""
+    """The image with one component changed (R5.13). Of a tag with a digest only the tag counts (R5.11), unless `keepDigest` says otherwise."""
     image = parse(text)
+    if image.tag and not overrider.keep_digest:
+        image = image._replace(digest="")
     operator, value = overrider.operator, overrider.value
     if operator not in ("add", "replace", "remove"):
         raise Unusable(f"operator {operator!r} is not one of add, replace, remove")
@@ -71,7 +71,8 @@ def edited(text: str, overrider: ImageOverrider) -> str:
     if overrider.component == "Repository":
         return str(image._replace(repository=_text(image.repository, operator, value)))
     if overrider.component == "Tag":
-        return str(_with_version(image, operator, value))
+        change = _with_version_and_digest if overrider.keep_digest else _with_version
+        return str(change(image, operator, value))
     raise Unusable(f"component {overrider.component!r} is not one of Registry, Repository, Tag")
 
 
@@ -85,11 +86,30 @@ def _with_version(image: Image, operator: str, value: str) -> Image:
     wanted = (image.tag or image.digest) + value if operator == "add" else value
     if _TAG.fullmatch(wanted):
         return image._replace(tag=wanted, digest="")
-    if digest := _DIGEST.fullmatch(wanted):
-        if digest[1] not in _ALGORITHMS:
-            raise Unusable(f"{digest[1]!r} is no digest algorithm; to pin a digest use operator replace with the whole digest")
-        return image._replace(tag="", digest=wanted)
+    if digest := _digest(wanted):
+        return image._replace(tag="", digest=digest)
     return image
+
+
+def _with_version_and_digest(image: Image, operator: str, value: str) -> Image:
+    """As above, but what the value does not speak of stays: `v2` changes the tag, `sha256:...` the digest, `v2@sha256:...` both."""
+    if operator == "remove":
+        return image._replace(tag="") if image.tag else image._replace(digest="")
+    name, at, pinned = value.partition("@")
+    if not at and (digest := _digest(name)):
+        return image._replace(digest=digest)
+    tag = image.tag + name if operator == "add" else name
+    if not _TAG.fullmatch(tag) or (at and not (pinned := _digest(pinned))):
+        return image
+    return image._replace(tag=tag, digest=pinned or image.digest)
+
+
+def _digest(text: str) -> str:
+    """The text when it is a digest, else nothing; raises when its algorithm is none."""
+    found = _DIGEST.fullmatch(text)
+    if found and found[1] not in _ALGORITHMS:
+        raise Unusable(f"{found[1]!r} is no digest algorithm; to pin a digest use operator replace with the whole digest")
+    return text if found else ""
 
 
 def parse(text: str) -> Image:
@@ -110,4 +130,4 @@ def parse(text: str) -> Image:
     )
     if wrong:
         raise Unusable(f"image {text!r} is not [registry/]repository[:tag][@digest] with a lower-case repository")
-    return Image(registry, repository, tag, "" if tag else digest)
+    return Image(registry, repository, tag, digest)

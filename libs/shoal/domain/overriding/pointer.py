@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from shoal.api.override import POINTER_MAX, POINTER_STEPS_MAX
 from shoal.domain.overriding.failed import Unusable
-
-MAX_LENGTH = 2048
-MAX_STEPS = 64
-"""A real path has about ten steps; these stop a policy from costing more than it can mean."""
 
 
 def steps_of(pointer: str) -> list[str]:
     """The unescaped steps; the empty pointer names the whole document."""
-    if len(pointer) > MAX_LENGTH or pointer.count("/") > MAX_STEPS:
-        raise Unusable(f"path {pointer[:80]!r}... is longer than {MAX_LENGTH} characters or {MAX_STEPS} steps")
+    if len(pointer) > POINTER_MAX or pointer.count("/") > POINTER_STEPS_MAX:
+        raise Unusable(f"path {pointer[:80]!r}... is longer than {POINTER_MAX} characters or {POINTER_STEPS_MAX} steps")
     if not pointer:
         return []
     if not pointer.startswith("/"):

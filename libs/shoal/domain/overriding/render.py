@@ -8,20 +8,18 @@ from typing import Any, NamedTuple
 import msgspec
 
 from shoal.api.meta import Manifest
-from shoal.api.override import FieldOverrider, OverridePolicy, Overriders, RuleWithCluster
+from shoal.api.override import ENTRIES_MAX, FieldOverrider, OverridePolicy, Overriders, RuleWithCluster
 from shoal.api.selecting import ALL, Located, closest, cluster_matches
 from shoal.api.work import AppliedOverride
 from shoal.domain.overriding.command_args import apply_args, apply_command
 from shoal.domain.overriding.env import apply_env
 from shoal.domain.overriding.failed import OverrideFailed, Unusable
-from shoal.domain.overriding.field import MAX_TEXT_PER_RULE, apply_field, text_length
+from shoal.domain.overriding.field import MAX_TEXT_PER_OBJECT, apply_field, text_length
 from shoal.domain.overriding.image import apply_image
 from shoal.domain.overriding.labels_annotations import apply_annotations, apply_labels
 from shoal.domain.overriding.plaintext import apply_plaintext
 
 CLUSTER_KIND = "ClusterOverridePolicy"
-MAX_ENTRIES = 1000
-"""Overriders of one rule; a policy with more is a mistake or an attack."""
 
 _ORDER: tuple[tuple[str, str, Callable[[Manifest, Any], Manifest]], ...] = (
     ("image_overrider", "imageOverrider", apply_image),
@@ -53,19 +51,20 @@ def override(manifest: Manifest, cluster: Located, policies: Iterable[OverridePo
     wide = [policy for policy in everything if policy.kind == CLUSTER_KIND]
     near = [policy for policy in everything if policy.kind != CLUSTER_KIND and namespace and policy.metadata.namespace == namespace]
     applied: list[AppliedOverride] = []
+    parsed = 0
     for group in (wide, near):
         for policy in _in_order(group, manifest):
             for number, rule in enumerate(_rules(policy), 1):
                 if cluster_matches(rule.target_cluster, cluster):
-                    manifest = _apply(manifest, rule.overriders, f"{_name(policy)}, rule {number}")
-                    applied.append(AppliedOverride(policy=_name(policy), overriders=_record(rule.overriders)))
+                    manifest, parsed = _apply(manifest, rule.overriders, f"{_name(policy)}, rule {number}", parsed)
+                    applied.append(_applied(policy, rule.overriders))
     return Overridden(manifest, tuple(applied))
 
 
-def _record(overriders: Overriders) -> dict[str, Any]:
+def _applied(policy: OverridePolicy, overriders: Overriders) -> AppliedOverride:
     """As users wrote it; through JSON, so that a record made now equals one that was read back."""
     record: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(overriders))
-    return record
+    return AppliedOverride(policy=_name(policy), generation=policy.metadata.generation, overriders=record)
 
 
 def _in_order(policies: list[OverridePolicy], manifest: Manifest) -> list[OverridePolicy]:
@@ -92,17 +91,17 @@ def _name(policy: OverridePolicy) -> str:
     return "/".join(part for part in (policy.kind, policy.metadata.namespace, policy.metadata.name) if part)
 
 
-def _apply(manifest: Manifest, overriders: Overriders, where: str) -> Manifest:
-    parsed = 0
+def _apply(manifest: Manifest, overriders: Overriders, where: str, parsed: int) -> tuple[Manifest, int]:
+    """One rule's edits, and how many characters of text inside fields were parsed so far."""
     for attribute, name, function in _ORDER:
         entries: tuple[Any, ...] = getattr(overriders, attribute)
-        if len(entries) > MAX_ENTRIES:
-            raise OverrideFailed(f"{where}, {name}: {len(entries)} entries are more than the limit of {MAX_ENTRIES}")
+        if len(entries) > ENTRIES_MAX:
+            raise OverrideFailed(f"{where}, {name}: {len(entries)} entries are more than the limit of {ENTRIES_MAX}")
         for position, entry in enumerate(entries):
             try:
-                if isinstance(entry, FieldOverrider) and (parsed := parsed + text_length(manifest, entry)) > MAX_TEXT_PER_RULE:
-                    raise Unusable(f"the texts of this rule are longer than {MAX_TEXT_PER_RULE} characters in all")
+                if isinstance(entry, FieldOverrider) and (parsed := parsed + text_length(manifest, entry)) > MAX_TEXT_PER_OBJECT:
+                    raise Unusable(f"the texts edited in this object are longer than {MAX_TEXT_PER_OBJECT} characters in all")
                 manifest = function(manifest, entry)
             except Unusable as wrong:
                 raise OverrideFailed(f"{where}, {name}[{position}]: {wrong}") from wrong
-    return manifest
+    return manifest, parsed

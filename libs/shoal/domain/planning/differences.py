@@ -19,6 +19,8 @@ from shoal.api.shoal import (
 )
 
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+_IDENTITY = ".karmada.io/permanent-id"
+"""End of a label that the hub puts on policies: their uid, which a plan cannot know."""
 _MARKS = frozenset(
     {
         CHANGE_ANNOTATION, EPOCH_ANNOTATION, GENERATION_ANNOTATION, MANAGED_ANNOTATIONS_ANNOTATION, MANAGED_LABELS_ANNOTATION,

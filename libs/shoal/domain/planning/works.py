@@ -25,17 +25,15 @@ class Planned(NamedTuple):
 
     def told(self, ref: Ref) -> PlannedManifest | None:
         """What people are told; None when only marks differ."""
-        manifest = self.after.manifest if self.after is not None else None
-        fields = manifest_differences(self.before.manifest if self.before else None, manifest)
-        policies = tuple(one.policy for one in self.after.overrides) if self.after else ()
         if self.after is None:
-            action = KEPT if self.preserved else DELETED
-            return PlannedManifest(ref=str(ref), cluster=self.cluster, action=action, fields=() if self.preserved else fields)
+            return PlannedManifest(ref=str(ref), cluster=self.cluster, action=KEPT if self.preserved else DELETED)
         if self.after.error:
             return PlannedManifest(ref=str(ref), cluster=self.cluster, action=FAILED, error=self.after.error)
+        fields = manifest_differences(self.before.manifest if self.before else None, self.after.manifest)
         if self.before is not None and not fields:
             return None
         action = CREATED if self.before is None else CHANGED
+        policies = tuple(one.policy for one in self.after.overrides)
         return PlannedManifest(ref=str(ref), cluster=self.cluster, action=action, fields=fields, overrides=policies)
 
 
@@ -46,14 +44,17 @@ def planned_works(
     overrides: Iterable[OverridePolicy],
     current: Mapping[str, Work],
     *,
+    before: Binding | None = None,
     change: str = "",
     tombstone: bool = False,
 ) -> list[Planned]:
     """The works of a binding that would be written, by cluster; equal content is not written again.
 
     `template` is the object at the content revision that the binding names (None with `tombstone`), `current` the works that are there. A
-    copy goes with the removal that lists its cluster, or with the whole template; one that is merely absent from the binding stays.
+    copy goes with the removal that lists its cluster, or with the whole template; one that is merely absent from the binding stays, and one
+    that leaves already (a removal of `before`) is no news.
     """
+    leaving = before.removals if before is not None else {}
     if tombstone:
         return [
             Planned(name, work, None, binding.preserve_resources_on_deletion)
@@ -62,7 +63,7 @@ def planned_works(
         ]
     policies, found = tuple(overrides), list[Planned]()
     for target in binding.clusters if template is not None else ():
-        cluster, before = clusters.get(target.name), current.get(target.name)
+        cluster, there = clusters.get(target.name), current.get(target.name)
         if cluster is None or template is None:
             continue
         fresh = Work(
@@ -71,8 +72,12 @@ def planned_works(
         try:
             work = render(template, binding, target, cluster, policies, template_revision=binding.template_revision, change=change)
         except Terminal as error:
-            work = failed(before, fresh, error)
-        if before is None or not same_content(before, work):
-            found.append(Planned(target.name, before, work))
-    found += [Planned(name, current[name], None, removal.preserve) for name, removal in sorted(binding.removals.items()) if name in current]
+            work = failed(there, fresh, error)
+        if there is None or not same_content(there, work):
+            found.append(Planned(target.name, there, work))
+    found += [
+        Planned(name, current[name], None, removal.preserve)
+        for name, removal in sorted(binding.removals.items())
+        if name in current and name not in leaving
+    ]
     return sorted(found, key=lambda one: one.cluster)

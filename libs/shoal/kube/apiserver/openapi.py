@@ -25,6 +25,10 @@ _PARAMETERS = [
         ("pretty", "If true, the output is pretty printed."),
     )
 ]
+PROTOBUF_V2 = "com.github.proto-openapi.spec.v2@v1.0+protobuf"
+"""How kubectl asks for a v2 document."""
+PROTOBUF_V2_TYPE = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
+"""What it is answered: "@" may not stand in a media type, and kubectl's own reader refuses it."""
 _METHODS = {"post": "create", "put": "replace", "patch": "patch", "get": "read", "delete": "delete"}
 
 
@@ -66,6 +70,16 @@ def document_v2(registry: Registry, version: str) -> bytes:
             gvk = {"group": one.group, "version": served, "kind": one.kind}
             definitions[component_name(one, served)] = {"type": "object", "x-kubernetes-group-version-kind": [gvk]}
     return encode({"swagger": "2.0", "info": {"title": "Kubernetes", "version": version}, "paths": {}, "definitions": definitions})
+
+
+def protobuf_v2(version: str) -> bytes:
+    """The same in protobuf and without kinds. kubectl reads it for a kind that no v3 document has, and then says that there is no such kind."""
+
+    def field(number: int, content: bytes) -> bytes:
+        assert len(content) < 128, "a longer length takes two bytes"
+        return bytes((number << 3 | 2, len(content))) + content
+
+    return field(1, b"2.0") + field(2, field(1, b"Kubernetes") + field(2, version.encode()))
 
 
 def component_name(one: ResourceType, version: str) -> str:

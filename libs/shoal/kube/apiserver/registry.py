@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from shoal.kube.apiserver.schema import ANY, COMPONENTS, OBJECT_META, Definitions, Node, Schema, builtin
+from shoal.kube.apiserver.schema import COMPONENTS, OBJECT_META, Definitions, Node, Schema, builtin
 
 VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 
@@ -187,13 +188,8 @@ class Registry:
 
 def version_rank(version: str) -> tuple[int, int, int]:
     """Order of preference: v2, v1, v1beta2, v1beta1, v1alpha1."""
-    import re
-
     found = re.fullmatch(r"v(\d+)(?:(alpha|beta)(\d+))?", version)
     if found is None:
         return (3, 0, 0)
     stage = {None: 0, "beta": 1, "alpha": 2}[found[2]]
     return (stage, -int(found[1]), -int(found[3] or 0))
-
-
-__all__ = ["ANY", "VERBS", "Column", "Registry", "ResourceType", "Scale", "version_rank", "with_object_fields"]

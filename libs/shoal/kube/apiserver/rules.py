@@ -9,12 +9,14 @@ import msgspec
 
 from shoal.api.meta import Manifest
 from shoal.kube.apiserver.errors import Cause
-from shoal.kube.apiserver.validation import DUPLICATE, FORBIDDEN, INVALID, REQUIRED, is_label, label_value_problem, unsupported
+from shoal.kube.apiserver.validation import DUPLICATE, FORBIDDEN, INVALID, REQUIRED, TOO_LONG, is_label, label_value_problem, unsupported
 
 _Object = dict[str, Any]
 _Rule = Callable[[Manifest, Manifest | None], list[Cause]]
 
 _NOT_NEGATIVE = "must be greater than or equal to 0"
+_DATA_BYTES_MAX = 1024 * 1024
+"""All values of a ConfigMap or Secret together, as every member's API server has it."""
 _STATEFUL_SET_MAY_CHANGE = (
     "replicas",
     "ordinals",
@@ -227,6 +229,17 @@ def _data_keys(*fields: str) -> _Rule:
     return rule
 
 
+def _data_size(path: str, text: str = "", binary: str = "") -> _Rule:
+    """`text` is the field with plain values, `binary` the one with base64; `path` is what the message names."""
+
+    def rule(object_: Manifest, old: Manifest | None) -> list[Cause]:
+        size = sum(len(str(value).encode()) for value in (object_.get(text) or {}).values())
+        size += sum(len(str(value)) * 3 // 4 for value in (object_.get(binary) or {}).values())
+        return [Cause(path, TOO_LONG, f"Too long: may not be more than {_DATA_BYTES_MAX} bytes")] if size > _DATA_BYTES_MAX else []
+
+    return rule
+
+
 def _frozen_data(*fields: str) -> _Rule:
     def rule(object_: Manifest, old: Manifest | None) -> list[Cause]:
         if old is None or not old.get("immutable"):
@@ -256,8 +269,8 @@ _WORKLOAD = (_not_negative("replicas", "minReadySeconds", "revisionHistoryLimit"
 _BINDING: tuple[_Rule, ...] = (_role_ref,)
 
 _RULES: dict[tuple[str, str], tuple[_Rule, ...]] = {
-    ("", "ConfigMap"): (_data_keys("data", "binaryData"), _frozen_data("data", "binaryData")),
-    ("", "Secret"): (_data_keys("data"), _frozen_data("data"), _secret_type),
+    ("", "ConfigMap"): (_data_keys("data", "binaryData"), _data_size("[]", "data", "binaryData"), _frozen_data("data", "binaryData")),
+    ("", "Secret"): (_data_keys("data"), _data_size("data", binary="data"), _frozen_data("data"), _secret_type),
     ("", "Service"): (_service,),
     ("", "Pod"): (_pod,),
     ("apps", "Deployment"): (*_WORKLOAD, _deployment_strategy, _immutable("selector")),

@@ -90,13 +90,12 @@ def _is_beyond(value: str | None, bound: int, *, above: bool) -> bool:
     return int(value) > bound if above else int(value) < bound
 
 
-def field_selector(text: str, group: str, kind: str, more: tuple[str, ...] = ()) -> Predicate | None:
-    """What `?fieldSelector=` asks for; None when it asks for nothing. `more` are fields that this kind can be selected by besides the
-    known ones. Raises a 400 for an unknown field."""
+def field_selector(text: str, group: str, kind: str) -> Predicate | None:
+    """What `?fieldSelector=` asks for; None when it asks for nothing. Raises a 400 for a field that this kind cannot be selected by."""
     terms = [term.strip() for term in text.split(",") if term.strip()]
     if not terms:
         return None
-    known = {"metadata.name": "", "metadata.namespace": "", **_FIELDS.get((group, kind), {}), **dict.fromkeys(more, "")}
+    known = {"metadata.name": "", "metadata.namespace": "", **_FIELDS.get((group, kind), {})}
     wanted: list[tuple[list[str], str, str, bool]] = []
     for term in terms:
         found = re.fullmatch(r"([^=!]+)(==|=|!=)(.*)", term)

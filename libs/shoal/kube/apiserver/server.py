@@ -142,6 +142,8 @@ class ApiServer:
                 return _json(encode(openapi.index(registry)))
             case ["openapi", "v3", *rest]:
                 return _json(openapi.document(registry, rest))
+            case ["openapi", "v2"] if openapi.PROTOBUF_V2 in accept:
+                return Response(status=200, body=openapi.protobuf_v2(self._version), content_type=openapi.PROTOBUF_V2_TYPE)
             case ["openapi", "v2"]:
                 return _json(openapi.document_v2(registry, self._version))
         raise no_such_path()

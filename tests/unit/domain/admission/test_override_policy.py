@@ -39,6 +39,23 @@ IMAGE = {"component": "Tag", "operator": "replace", "value": "v2"}
         pytest.param(
             policy(rule(envOverrider=[{"containerName": "c", "operator": "add", "value": [{"name": "A", "value": "b"}]}])), id="env"
         ),
+        pytest.param(policy(rule(imageOverrider=[IMAGE | {"scope": "AllContainers", "keepDigest": True}])), id="image-everywhere"),
+        pytest.param(policy(rule(argsOverrider=[{"containerName": "c", "operator": "overwrite"}])), id="args-overwrite"),
+        pytest.param(policy(rule(commandOverrider=[{"containerName": "c", "operator": "replace", "value": ["x"]}])), id="command-replace"),
+        pytest.param(
+            policy(rule(labelsOverrider=[{"operator": "add", "value": {"a": "b"}, "path": "/spec/template/metadata/labels"}])),
+            id="labels-at-a-path",
+        ),
+        pytest.param(
+            policy(
+                rule(
+                    fieldOverrider=[
+                        {"fieldPath": "/data/a", "encoding": "base64", "json": [{"subPath": "/x", "operator": "add", "value": 0}]}
+                    ]
+                )
+            ),
+            id="encoded-field",
+        ),
         pytest.param(policy(overriders={"plaintext": []}, targetCluster={"clusterNames": ["m1"]}), id="legacy"),
         pytest.param(policy(), id="empty"),
     ],
@@ -76,7 +93,7 @@ RULE = "spec.overrideRules[0].overriders"
         ),
         pytest.param(
             policy(rule(commandOverrider=[{"containerName": "c", "operator": "append"}])),
-            f"{RULE}.commandOverrider[0].operator: Unsupported value: 'append'; write one of add, replace, remove",
+            f"{RULE}.commandOverrider[0].operator: Unsupported value: 'append'; write one of add, remove, replace, overwrite",
             id="operator",
         ),
         pytest.param(
@@ -117,11 +134,67 @@ RULE = "spec.overrideRules[0].overriders"
             id="pointer",
         ),
         pytest.param(
+            policy(rule(imageOverrider=[IMAGE | {"scope": "All"}])),
+            f"{RULE}.imageOverrider[0].scope: Unsupported value: 'All'; write one of Containers, AllContainers",
+            id="scope",
+        ),
+        pytest.param(
+            policy(rule(imageOverrider=[IMAGE | {"scope": "AllContainers", "predicate": {"path": "/spec/image"}}])),
+            f"{RULE}.imageOverrider[0].scope: predicate.path names one text: leave scope out, or the predicate",
+            id="scope-beside-a-predicate",
+        ),
+        pytest.param(
+            policy(rule(annotationsOverrider=[{"operator": "add", "value": {"a": "b"}, "path": "spec/template/metadata/annotations"}])),
+            f"{RULE}.annotationsOverrider[0].path: has to be a JSON pointer: it begins with '/', and '~' is written ~0, '/' inside a key ~1",
+            id="label-path",
+        ),
+        pytest.param(
+            policy(
+                rule(fieldOverrider=[{"fieldPath": "/d", "encoding": "hex", "json": [{"subPath": "/x", "operator": "add", "value": 1}]}])
+            ),
+            f"{RULE}.fieldOverrider[0].encoding: Unsupported value: 'hex'; write one of base64",
+            id="encoding",
+        ),
+        pytest.param(
             policy(rule(imageOverider=[])), f"{RULE}.imageOverider: unknown field; did you mean imageOverrider?", id="unknown-overrider"
         ),
     ],
 )
 def test_refused(manifest, refusal):
+    assert refusals(manifest) == [refusal]
+
+
+@pytest.mark.parametrize(
+    ("manifest", "refusal"),
+    [
+        pytest.param(
+            policy(rule(plaintext=[{"path": "/" + "a" * 2048, "operator": "remove"}])),
+            f"{RULE}.plaintext[0].path: Too long: at most 2048 characters and 64 steps",
+            id="long-path",
+        ),
+        pytest.param(
+            policy(rule(plaintext=[{"path": "/a" * 65, "operator": "remove"}])),
+            f"{RULE}.plaintext[0].path: Too long: at most 2048 characters and 64 steps",
+            id="many-steps",
+        ),
+        pytest.param(
+            policy(rule(plaintext=[{"path": "/" * 64 + "~", "operator": "remove"}])),
+            f"{RULE}.plaintext[0].path: has to be a JSON pointer: it begins with '/', and '~' is written ~0, '/' inside a key ~1",
+            id="a-path-that-makes-a-careless-expression-try-2-to-the-64-ways",
+        ),
+        pytest.param(
+            policy(rule(imageOverrider=[IMAGE | {"predicate": {"path": "/a" * 65}}])),
+            f"{RULE}.imageOverrider[0].predicate.path: Too long: at most 2048 characters and 64 steps",
+            id="predicate",
+        ),
+        pytest.param(
+            policy(rule(imageOverrider=[IMAGE] * 1001)),
+            f"{RULE}.imageOverrider: Too many: must have at most 1000 items, it has 1001",
+            id="many-entries",
+        ),
+    ],
+)
+def test_bounds(manifest, refusal):
     assert refusals(manifest) == [refusal]
 
 

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shoal.api.override import ImageOverrider, ImagePredicate
+from shoal.api.override import CommandArgsOverrider, ImageOverrider, ImagePredicate
+from shoal.domain.overriding.command_args import apply_args
 from shoal.domain.overriding.failed import Unusable
 from shoal.domain.overriding.image import apply_image, edited, parse
 from support import build
@@ -45,6 +48,43 @@ def test_operators(image, overrider, expected):
     assert edited(image, overrider) == expected
 
 
+PINNED = f"reg.corp/app:v1@{DIGEST}"
+OTHER = "sha256:" + "b" * 64
+
+
+def keeping(component: str, operator: str, value: str = "") -> ImageOverrider:
+    return ImageOverrider(component=component, operator=operator, value=value, keep_digest=True)
+
+
+@pytest.mark.spec("GX06")
+@pytest.mark.parametrize(
+    ("image", "overrider", "expected"),
+    [
+        pytest.param(PINNED, keeping("Registry", "replace", "m.cn"), f"m.cn/app:v1@{DIGEST}", id="registry"),
+        pytest.param(PINNED, keeping("Registry", "remove"), f"app:v1@{DIGEST}", id="no-registry"),
+        pytest.param(PINNED, keeping("Repository", "add", "-arm"), f"reg.corp/app-arm:v1@{DIGEST}", id="repository"),
+        pytest.param(PINNED, keeping("Tag", "replace", "v2"), f"reg.corp/app:v2@{DIGEST}", id="tag"),
+        pytest.param(PINNED, keeping("Tag", "add", "-sh"), f"reg.corp/app:v1-sh@{DIGEST}", id="tag-add"),
+        pytest.param(PINNED, keeping("Tag", "replace", OTHER), f"reg.corp/app:v1@{OTHER}", id="digest"),
+        pytest.param(PINNED, keeping("Tag", "replace", f"v2@{OTHER}"), f"reg.corp/app:v2@{OTHER}", id="tag-and-digest"),
+        pytest.param(PINNED, keeping("Tag", "replace", "@v2"), PINNED, id="neither"),
+        pytest.param(PINNED, keeping("Tag", "replace", "v2@nonsense"), PINNED, id="no-digest-after-the-at"),
+        pytest.param(PINNED, keeping("Tag", "remove"), f"reg.corp/app@{DIGEST}", id="tag-removed"),
+        pytest.param(f"app@{DIGEST}", keeping("Tag", "remove"), "app", id="digest-removed"),
+        pytest.param(f"app@{DIGEST}", keeping("Tag", "replace", "v2"), f"app:v2@{DIGEST}", id="tag-beside-a-digest"),
+        pytest.param("app:v1", keeping("Tag", "replace", "v2"), "app:v2", id="no-digest"),
+    ],
+)
+def test_the_digest_stays_when_asked(image, overrider, expected):
+    assert edited(image, overrider) == expected
+
+
+@pytest.mark.spec("R5.12")
+@pytest.mark.parametrize("image", ["app", "app:v1", f"app@{DIGEST}", "reg.corp:5000/team/app:v1", f"reg.corp/team/app@{DIGEST}"])
+def test_an_image_is_built_again_from_its_parts(image):
+    assert str(parse(image)) == image
+
+
 @pytest.mark.spec("R5.11", "R5.13")
 @pytest.mark.parametrize(
     ("image", "overrider", "message"),
@@ -74,6 +114,54 @@ def test_containers_of_known_kinds_only():
     # Only the kind's name counts, not its group.
     other = {**web, "apiVersion": "example.com/v1"}
     assert apply_image(other, tag)["spec"]["template"]["spec"]["containers"][0]["image"] == "app:2"
+
+
+def everywhere(value: str) -> ImageOverrider:
+    return ImageOverrider(component="Tag", operator="replace", value=value, scope="AllContainers")
+
+
+def pod(*lists: str) -> dict:
+    return {field: [{"name": field, "image": "app:1"}] for field in lists}
+
+
+@pytest.mark.spec("GX05")
+@pytest.mark.parametrize(
+    "spec",
+    [
+        pytest.param({"template": {"spec": pod("containers", "initContainers", "ephemeralContainers")}}, id="every-list"),
+        pytest.param(pod("containers", "initContainers"), id="pod"),
+        pytest.param({"jobTemplate": {"spec": {"template": {"spec": pod("containers")}}}}, id="cron-job"),
+        pytest.param({"tasks": [{"template": {"spec": pod("containers")}}, {"template": {"spec": pod("containers")}}]}, id="tasks"),
+        pytest.param({"headGroupSpec": {"template": {"spec": pod("containers", "initContainers")}}}, id="groups"),
+    ],
+)
+def test_all_containers_of_any_kind(spec):
+    start = build.manifest("example.com/v1", "Anything", "x", spec=spec)
+    after = apply_image(start, everywhere("2"))
+    assert after["spec"] == json.loads(json.dumps(spec).replace("app:1", "app:2"))
+    assert "app:2" not in json.dumps(start)
+    assert apply_image(start, change("Tag", "replace", "2")) == start  # Without the scope nothing of it is reached.
+
+
+@pytest.mark.spec("GX05")
+def test_what_is_no_pod_is_left_alone():
+    schema = {"properties": {"containers": {"type": "array"}}, "lists": {"containers": ["app:1"], "images": [{"image": "app:1"}]}}
+    start = build.manifest("example.com/v1", "Anything", "x", spec=schema, status={"containers": [{"name": "a", "image": "app:1"}]})
+    assert apply_image(start, everywhere("2")) == start
+    deep: dict = pod("containers")
+    for _ in range(200):
+        deep = {"more": deep}
+    assert "app:2" not in json.dumps(apply_image(build.manifest("example.com/v1", "Anything", "x", spec=deep), everywhere("2")))
+
+
+@pytest.mark.spec("GX05")
+def test_containers_are_named_in_every_list():
+    start = build.deployment(initContainers=[{"name": "init", "image": "app:1"}])
+    for scope, expected in (("Containers", None), ("AllContainers", ["--x"])):
+        overrider = CommandArgsOverrider(container_name="init", operator="add", value=("--x",), scope=scope)
+        assert apply_args(start, overrider)["spec"]["template"]["spec"]["initContainers"][0].get("args") == expected
+    with pytest.raises(Unusable, match="scope 'All' is not one of"):
+        apply_args(start, CommandArgsOverrider(container_name="init", operator="add", value=("--x",), scope="All"))
 
 
 @pytest.mark.spec("G05", "R5.10")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+
 import msgspec
 import pytest
 
@@ -41,13 +43,35 @@ def container(manifest):
         pytest.param(["--a", "--b", "--a"], "add", ("--c",), ["--a", "--b", "--a", "--c"], id="5-e-add"),
         pytest.param(None, "remove", ("--a",), [], id="remove-from-nothing"),
         pytest.param(["--a"], "remove", (), ["--a"], id="remove-nothing"),
-        pytest.param(["--a"], "replace", ("--b",), ["--a"], id="other-operators-do-nothing"),
+        pytest.param(["--a"], "append", ("--b",), ["--a"], id="other-operators-do-nothing"),
     ],
 )
 def test_args(args, operator, value, expected):
     start = with_container(args=args) if args is not None else with_container()
     overrider = CommandArgsOverrider(container_name="main", operator=operator, value=value)
     assert container(apply_args(start, overrider)).get("args") == expected
+
+
+@pytest.mark.spec("GX07")
+@pytest.mark.parametrize(
+    ("args", "operator", "value", "expected"),
+    [
+        pytest.param(["--a", "--b"], "replace", ("--c",), ["--c"], id="replace"),
+        pytest.param(None, "replace", ("--c",), None, id="replace-needs-a-list"),
+        pytest.param(["--a"], "replace", (), None, id="replace-by-nothing"),
+        pytest.param(["--a", "--b"], "overwrite", ("--c", "--c"), ["--c", "--c"], id="overwrite"),
+        pytest.param(None, "overwrite", ("--c",), ["--c"], id="overwrite-makes-the-list"),
+        pytest.param(["--a"], "overwrite", (), None, id="overwrite-by-nothing-leaves-the-images-own"),
+        pytest.param(None, "overwrite", (), None, id="nothing-by-nothing"),
+    ],
+)
+def test_the_whole_list(args, operator, value, expected):
+    start = with_container(args=args, command=args) if args is not None else with_container()
+    overrider = CommandArgsOverrider(container_name="main", operator=operator, value=value)
+    assert container(apply_args(start, overrider)).get("args") == expected
+    assert container(apply_command(start, overrider)).get("command") == expected
+    again = apply_args(apply_args(start, overrider), overrider)
+    assert again == apply_args(start, overrider)
 
 
 @pytest.mark.spec("G06", "R5.14")
@@ -102,6 +126,56 @@ def test_labels_and_annotations(operator, value, expected):
     assert apply_annotations(start, overrider)["metadata"]["annotations"] == expected
 
 
+POD_LABELS = "/spec/template/metadata/labels"
+
+
+@pytest.mark.spec("GX08")
+@pytest.mark.parametrize(
+    ("path", "operator", "value", "expected"),
+    [
+        pytest.param(POD_LABELS, "add", {"tier": "f"}, {"app": "web", "tier": "f"}, id="add"),
+        pytest.param(POD_LABELS, "replace", {"app": "x", "tier": "f"}, {"app": "x"}, id="replace-what-exists"),
+        pytest.param(POD_LABELS, "remove", {"app": ""}, {}, id="remove"),
+        pytest.param("/spec/template/metadata/annotations", "add", {"a": "1"}, {"a": "1"}, id="the-map-is-made"),
+        pytest.param("/spec/template/metadata/annotations", "replace", {"a": "1"}, None, id="replace-makes-no-map"),
+        pytest.param("/spec/template/spec/nodeSelector", "add", {"disk": "ssd"}, {"disk": "ssd"}, id="any-map-of-texts"),
+        pytest.param("/spec/selector/matchLabels", "add", {"tier": "f"}, {"app": "web", "tier": "f"}, id="selector"),
+    ],
+)
+def test_labels_at_a_path(path, operator, value, expected):
+    overrider = LabelAnnotationOverrider(operator=operator, value=value, path=path)
+    for apply in (apply_labels, apply_annotations):
+        edited = apply(build.deployment(), overrider)
+        for step in path[1:].split("/"):
+            edited = edited.get(step) if edited else None
+        assert edited == expected
+
+
+@pytest.mark.spec("GX08")
+def test_a_pod_template_without_metadata_gets_one():
+    job = build.manifest("batch/v1", "Job", "j", spec={"template": {"spec": {}}})
+    overrider = LabelAnnotationOverrider(operator="add", value={"a": "1"}, path=POD_LABELS)
+    assert apply_labels(job, overrider)["spec"]["template"] == {"spec": {}, "metadata": {"labels": {"a": "1"}}}
+    assert "labels" not in apply_labels(job, overrider)["metadata"]
+
+
+@pytest.mark.spec("GX08")
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        pytest.param("/spec/templat/metadata/labels", "there is no 'templat'", id="slip-of-the-pen"),
+        pytest.param("/spec/replicas", "leads to no map", id="no-map"),
+        pytest.param("/spec/replicas/labels", "leads to no map", id="inside-a-number"),
+        pytest.param("/spec/template/spec/containers/0/name/metadata/labels", "leads to no map", id="metadata-of-a-text"),
+        pytest.param("spec", 'must begin with "/"', id="no-pointer"),
+        pytest.param("/x" * 100, "64 steps", id="too-many-steps"),
+    ],
+)
+def test_label_path_refusals(path, message):
+    with pytest.raises(Unusable, match=message):
+        apply_labels(build.deployment(), LabelAnnotationOverrider(operator="add", value={"a": "1"}, path=path))
+
+
 @pytest.mark.spec("G11", "R5.16")
 def test_plaintext_appends_only_to_what_is_there():
     entry = {"name": "REGION", "value": "hz"}
@@ -135,6 +209,44 @@ def test_field_json():
     assert apply_field(start, overrider)["data"]["app.json"] == '{"a":{"b":2},"c":[1,"x"]}'
 
 
+def encoded(text):
+    return base64.b64encode(text.encode()).decode()
+
+
+@pytest.mark.spec("GX19")
+def test_structured_secret_data():
+    secret = build.manifest("v1", "Secret", "s", data={"db.yaml": encoded("db: {host: a}\n"), "db.json": encoded('{"host": "a"}')})
+    as_yaml = FieldOverrider(field_path="/data/db.yaml", yaml=(patch("/db/host", "replace", "b"),), encoding="base64")
+    as_json = FieldOverrider(field_path="/data/db.json", json=(patch("/host", "replace", "bücher"),), encoding="base64")
+    data = apply_field(apply_field(secret, as_yaml), as_json)["data"]
+    assert base64.b64decode(data["db.yaml"]).decode() == "db:\n  host: b\n"
+    assert base64.b64decode(data["db.json"]).decode() == '{"host":"bücher"}'
+
+
+@pytest.mark.spec("R5.17")
+def test_secret_data_is_not_decoded_unless_asked():
+    secret = build.manifest("v1", "Secret", "s", data={"f": encoded('{"host": "a"}')})
+    with pytest.raises(Unusable, match="is not JSON"):
+        apply_field(secret, FieldOverrider(field_path="/data/f", json=(patch("/host", "replace", "b"),)))
+
+
+@pytest.mark.spec("GX19")
+@pytest.mark.parametrize(
+    ("value", "encoding", "message"),
+    [
+        pytest.param("hunter2!", "base64", "the value at /data/f is not base64 of UTF-8 text", id="not-base64"),
+        pytest.param("/w==", "base64", "the value at /data/f is not base64 of UTF-8 text", id="no-text"),
+        pytest.param(encoded("hunter2"), "base64", "the text at /data/f is not JSON", id="no-json"),
+        pytest.param("e30=", "base32", "encoding 'base32' is not base64", id="other-encoding"),
+    ],
+)
+def test_secret_refusals_tell_no_secret(value, encoding, message):
+    secret = build.manifest("v1", "Secret", "s", data={"f": value})
+    with pytest.raises(Unusable, match=message) as raised:
+        apply_field(secret, FieldOverrider(field_path="/data/f", json=(patch("/a", "remove"),), encoding=encoding))
+    assert "hunter2" not in str(raised.value)
+
+
 @pytest.mark.spec("R5.17")
 @pytest.mark.parametrize(
     ("text", "overrider", "message"),
@@ -158,6 +270,8 @@ def test_field_refusals(text, overrider, message):
 def test_overriders_leave_their_input_alone():
     start = with_container(args=["--a"], env=ENV)
     before = msgspec.json.encode(start)
+    apply_labels(start, LabelAnnotationOverrider(operator="add", value={"x": "y"}, path=POD_LABELS))
+    apply_env(start, EnvOverrider(container_name="main", operator="add", value=({"name": "Z"},), scope="AllContainers"))
     apply_args(start, CommandArgsOverrider(container_name="main", operator="add", value=("--b",)))
     apply_env(start, EnvOverrider(container_name="main", operator="remove", value=({"name": "A"},)))
     apply_labels(start, LabelAnnotationOverrider(operator="add", value={"x": "y"}))

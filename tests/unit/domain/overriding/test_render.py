@@ -117,6 +117,12 @@ def test_record_of_what_was_applied():
     ]
 
 
+@pytest.mark.spec("GX26")
+def test_the_record_names_the_version_of_the_policy():
+    used = OverridePolicy(metadata=ObjectMeta(name="p", namespace="shop", generation=7), spec=A_KIND.spec)
+    assert [item.generation for item in override(WEB, build.cluster(), [used]).applied] == [7]
+
+
 @pytest.mark.spec("G16", "R5.6")
 def test_failure_names_policy_rule_overrider_and_path():
     broken = build.override_policy(
@@ -133,11 +139,19 @@ def test_too_many_entries():
         override(WEB, build.cluster(), [many])
 
 
-def test_too_much_text_in_one_rule():
+@pytest.mark.parametrize("rules", [pytest.param((9,), id="in-one-rule"), pytest.param((1,) * 9, id="over-rules")])
+def test_too_much_text_in_one_object(rules):
     config = build.config_map(f='"' + "x" * 900_000 + '"')
     entry = FieldOverrider(field_path="/data/f", json=(FieldPatch(sub_path="", operator="replace", value="y" * 900_000),))
-    with pytest.raises(OverrideFailed, match=r"fieldOverrider\[4\]: the texts of this rule are longer than"):
-        override(config, build.cluster(), [build.override_policy("p", build.rule(field_overrider=(entry,) * 9))])
+    with pytest.raises(OverrideFailed, match=r"the texts edited in this object are longer than"):
+        override(config, build.cluster(), [build.override_policy("p", *(build.rule(field_overrider=(entry,) * count) for count in rules))])
+
+
+def test_aliases_of_a_long_text_are_refused():
+    bomb = "a: &a " + "x" * 500_000 + "\nb: [" + "*a," * 100_000 + "]"
+    entry = FieldOverrider(field_path="/data/f", yaml=(FieldPatch(sub_path="/b", operator="remove"),))
+    with pytest.raises(OverrideFailed, match="aliases stand for more than 100000 values"):
+        override(build.config_map(f=bomb), build.cluster(), [build.override_policy("p", build.rule(field_overrider=(entry,)))])
 
 
 def test_cluster_scoped_objects_meet_cluster_policies_only():

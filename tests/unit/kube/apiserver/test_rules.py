@@ -216,3 +216,17 @@ ADDED = ResourceType(
 def test_kinds_with_their_own_schema(spec: dict[str, Any], cause: tuple[str, str] | None) -> None:
     found = custom_causes({"metadata": {"name": "w"}, "spec": spec}, ADDED, "v1")
     assert [(one.field, one.reason) for one in found] == ([] if cause is None else [cause])
+
+
+@pytest.mark.parametrize(
+    ("kind_name", "data", "path"),
+    [
+        pytest.param("ConfigMap", {"data": {"a": "x" * 2**20}}, "", id="just-fits"),
+        pytest.param("ConfigMap", {"data": {"a": "x" * 2**19, "b": "y" * (2**19 + 1)}}, "[]", id="too-long-together"),
+        pytest.param("ConfigMap", {"data": {"a": "ü" * (2**19 + 1)}}, "[]", id="bytes-not-letters"),
+        pytest.param("Secret", {"data": {"a": "eHh4" * (2**18 + 2**16)}}, "", id="decoded-it-fits"),
+        pytest.param("Secret", {"data": {"a": "eHh4" * (2**19)}}, "data", id="secret-too-long"),
+    ],
+)
+def test_values_together_have_a_limit(kind_name: str, data: dict[str, Any], path: str) -> None:
+    assert [one[0] for one in causes({"kind": kind_name, **data}, "", kind_name)] == ([path] if path else [])

@@ -11,6 +11,7 @@ from shoal.kube.apiserver import HUB, AdmitAll, Context, Options, StatusError
 from shoal.kube.apiserver.admission import Operation
 from support.apiserver import CONFIG_MAPS, DEPLOYMENTS, JSON_PATCH, MERGE, STRATEGIC, Client, config_map, deployment
 
+EVENTS = "/api/v1/namespaces/default/events"
 SECRETS = "/api/v1/namespaces/default/secrets"
 
 
@@ -136,7 +137,15 @@ async def test_put_on_an_old_version_is_a_conflict(api: Client) -> None:
         pytest.param(
             "POST", CONFIG_MAPS, {**config_map("x"), "foo": 1}, {"fieldValidation": "Strict"}, 400, 'unknown field "foo"', id="strict"
         ),
-        pytest.param("POST", CONFIG_MAPS, config_map("x", k="v" * 1_600_000), {}, 413, "too large", id="too-large"),
+        pytest.param(
+            "POST",
+            EVENTS,
+            {"metadata": {"name": "x"}, "involvedObject": {}, "message": "v" * 1_600_000},
+            {},
+            413,
+            "too large",
+            id="too-large",
+        ),
         pytest.param("POST", CONFIG_MAPS, b"x" * 3_200_000, {}, 413, "too large", id="request-too-large"),
     ],
 )
@@ -174,6 +183,7 @@ async def test_text_of_secrets_is_encoded(api: Client) -> None:
     assert "stringData" not in made
 
 
+@pytest.mark.spec("R4.21", "R7.2")
 async def test_the_hub_keeps_what_users_wrote() -> None:
     api = Client(options=HUB)
     await api.server.create_namespaces()

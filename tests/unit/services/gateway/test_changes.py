@@ -43,6 +43,9 @@ class Facts:
     def object(self, ref: Ref) -> Seen | None:
         return self.objects.get(ref)
 
+    def deleting(self, ref: Ref) -> bool:
+        return bool((self.objects[ref].body or {}).get("metadata", {}).get("deletionTimestamp"))
+
     def binding(self, ref: Ref) -> Seen | None:
         return self.bindings.get(ref)
 

@@ -1,0 +1,222 @@
+"""A plan that is then applied unchanged has exactly that result: placements, and the manifest of every cluster.
+
+Random deploys (replicas, images, policies, overrides, dependencies, deletions) over the real services; before each, the hub is asked what it
+would do, and when it has come to rest, what it did is compared.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from typing import Any
+
+import msgspec
+import pytest
+import structlog
+
+from shoal.api.meta import Manifest, Ref
+from shoal.api.shoal import CHANGE_ANNOTATION, EPOCH_ANNOTATION, UID_ANNOTATION
+from shoal.bus.view import View
+from shoal.messages.catalogue import BINDING, OBJECT, WORK, WORKS
+from shoal.messages.planning import PlanRequest
+from shoal_gateway.plan import Plan
+from shoal_gateway.replay import ReplayQuestion
+from support.virtual import VirtualLoop
+from support.world import World
+
+PLACES = {"m1": ("alpha", "eu"), "m2": ("alpha", "eu"), "m3": ("beta", "us"), "m4": ("beta", "us")}
+_UNKNOWN = (CHANGE_ANNOTATION, EPOCH_ANNOTATION, UID_ANNOTATION)
+"""Marks that no plan can know: they name the write itself."""
+
+
+def changes(chance: random.Random) -> tuple[list[Manifest], list[str]]:
+    """Some objects as they might be deployed, and some that might be deleted."""
+    found: list[Manifest] = [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}}]
+    names = chance.sample(["web", "api", "job"], chance.randint(1, 3))
+    found += [_deployment(name, chance) for name in names]
+    if chance.random() < 0.7:
+        found.append(_policy(chance))
+    if chance.random() < 0.6:
+        found += [_config(chance), _secret(chance)]
+    if chance.random() < 0.4:
+        found.append(_override(chance))
+    kept = {(one["kind"], one["metadata"]["name"]) for one in found}
+    maybe = [("apps/v1", "Deployment", "web"), ("v1", "ConfigMap", "settings"), ("policy.karmada.io/v1alpha1", "OverridePolicy", "tune")]
+    gone = [f"{version}/{kind}/shop/{name}" for version, kind, name in maybe if (kind, name) not in kept and chance.random() < 0.2]
+    return found, gone
+
+
+def _deployment(name: str, chance: random.Random) -> Manifest:
+    container: dict[str, Any] = {"name": name, "image": f"{name}:{chance.randint(1, 3)}"}
+    if chance.random() < 0.6:
+        container["envFrom"] = [{"configMapRef": {"name": "settings"}}, {"secretRef": {"name": "token"}}]
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name, "namespace": "shop", "labels": {"tier": chance.choice(["front", "back"])}},
+        "spec": {
+            "replicas": chance.randint(0, 5),
+            "selector": {"matchLabels": {"app": name}},
+            "template": {"metadata": {"labels": {"app": name}}, "spec": {"containers": [container]}},
+        },
+    }
+
+
+def _policy(chance: random.Random) -> Manifest:
+    placement: dict[str, Any] = {}
+    if chance.random() < 0.5:
+        placement["clusterAffinity"] = {"clusterNames": chance.sample(list(PLACES), chance.randint(1, 4))}
+    if chance.random() < 0.4:
+        placement["spreadConstraints"] = [{"spreadByField": "cluster", "minGroups": 1, "maxGroups": chance.randint(1, 3)}]
+    if chance.random() < 0.7:
+        placement["replicaScheduling"] = chance.choice(
+            [
+                {"replicaSchedulingType": "Duplicated"},
+                {"replicaSchedulingType": "Divided", "replicaDivisionPreference": "Weighted"},
+                {"replicaSchedulingType": "Divided", "replicaDivisionPreference": "Aggregated"},
+            ]
+        )
+    selector: dict[str, Any] = {"apiVersion": "apps/v1", "kind": "Deployment"}
+    if chance.random() < 0.3:
+        selector["labelSelector"] = {"matchLabels": {"tier": "front"}}
+    spec = {
+        "resourceSelectors": [selector],
+        "propagateDeps": chance.random() < 0.8,
+        "placement": placement,
+        "priority": chance.randint(0, 2),
+    }
+    name = chance.choice(["shop", "other"])
+    metadata = {"name": name, "namespace": "shop"}
+    return {"apiVersion": "policy.karmada.io/v1alpha1", "kind": "PropagationPolicy", "metadata": metadata, "spec": spec}
+
+
+def _config(chance: random.Random) -> Manifest:
+    metadata = {"name": "settings", "namespace": "shop"}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"color": chance.choice(["red", "blue"])}}
+
+
+def _secret(chance: random.Random) -> Manifest:
+    metadata = {"name": "token", "namespace": "shop"}
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": metadata,
+        "data": {"token": chance.choice(["c2VjcmV0LW9uZQ==", "c2VjcmV0LXR3bw=="])},
+    }
+
+
+def _override(chance: random.Random) -> Manifest:
+    image = {"component": "Registry", "operator": "replace", "value": chance.choice(["mirror.eu", "mirror.us"])}
+    rule = {"targetCluster": {"clusterNames": chance.sample(list(PLACES), 2)}, "overriders": {"imageOverrider": [image]}}
+    spec = {"resourceSelectors": [{"apiVersion": "apps/v1", "kind": "Deployment"}], "overrideRules": [rule]}
+    if chance.random() < 0.2:
+        rule["overriders"] = {"plaintext": [{"path": "/spec/nothing/here", "operator": "replace", "value": 1}]}
+    metadata = {"name": "tune", "namespace": "shop"}
+    return {"apiVersion": "policy.karmada.io/v1alpha1", "kind": "OverridePolicy", "metadata": metadata, "spec": spec}
+
+
+class Result:
+    """Where everything is and what every cluster was told, at rest."""
+
+    def __init__(self, world: World, works: View) -> None:
+        self.targets: dict[Ref, dict[str, int | None]] = {
+            entry.ref: {one.name: one.replicas for one in entry.body.clusters} for entry in world.view.entries(BINDING) if not entry.deleted
+        }
+        self.manifests: dict[tuple[Ref, str], tuple[Manifest, str]] = {
+            (entry.ref, entry.body.cluster): (unmarked(entry.body.manifest), entry.body.error)
+            for entry in works.entries(WORKS)
+            if not entry.deleted
+        }
+
+
+def unmarked(manifest: Manifest) -> Manifest:
+    """Without the marks that name the write."""
+    copy: Manifest = msgspec.json.decode(msgspec.json.encode(manifest))
+    for name in _UNKNOWN:
+        (copy.get("metadata", {}).get("annotations") or {}).pop(name, None)
+    return copy
+
+
+def foretold(before: Result, plan: Plan) -> tuple[dict[Ref, dict[str, int | None]], dict[tuple[Ref, str], tuple[Manifest, str]]]:
+    """What there should be after the plan."""
+    targets, manifests = dict(before.targets), dict(before.manifests)
+    for ref, one in plan.bindings.items():
+        targets.pop(ref, None)
+        if one.after is not None and not one.tombstone:
+            targets[ref] = {target.name: target.replicas for target in one.after.clusters}
+    for ref, planned in plan.works.items():
+        for item in planned:
+            manifests.pop((ref, item.cluster), None)
+            if item.after is not None:
+                manifests[ref, item.cluster] = (unmarked(item.after.manifest), item.after.error)
+    return targets, manifests
+
+
+async def at_rest(world: World) -> None:
+    """Until nothing is written for a while."""
+    for _ in range(60):
+        before = world.positions()
+        await world.clock.sleep(15)
+        if world.positions() == before:
+            return
+    raise AssertionError("something is still being written")
+
+
+async def scenario(seed: int) -> None:
+    chance = random.Random(seed)
+    async with World(seed, PLACES) as world:
+        await world.until(world.clusters_ready, limit_s=60, what="clusters ready")
+        works = View(world.bus.client("works"), WORK, (WORKS,), name="works", clock=world.clock)
+        await works.start()
+        for number in range(6):
+            await at_rest(world)
+            manifests, gone = changes(chance)
+            assert world.gateway is not None
+            before = Result(world, works)
+            revisions = world.positions()
+            request = PlanRequest(manifests=manifests, delete=tuple(gone), application="shop", source="ci")
+            plan = await world.gateway.plans.plan(request)
+            await world.clock.sleep(1)
+            assert world.positions() == revisions, "a plan wrote something"
+            assert "c2VjcmV0" not in msgspec.json.encode(plan.answer).decode(), "a plan told what a Secret holds"
+            assert plan.answer.refused == ()
+            data = {"application": "shop", "manifests": manifests, "delete": gone}
+            await world.deploy({"id": f"d{number}", "source": "ci", "data": data})
+            await at_rest(world)
+            _compare(before, plan, Result(world, works))
+            await _replays(world)
+        await works.stop()
+
+
+def _compare(before: Result, plan: Plan, after: Result) -> None:
+    targets, manifests = foretold(before, plan)
+    open_ = {one.ref for one in plan.answer.placements if one.alternative}
+    for ref in targets.keys() | after.targets.keys():
+        if str(ref) in open_ and targets[ref] != after.targets[ref]:
+            told = next(one for one in plan.answer.placements if one.ref == str(ref))
+            assert told.alternative == after.targets[ref], ref
+            continue
+        assert targets.get(ref) == after.targets.get(ref), ref
+    for key in manifests.keys() | after.manifests.keys():
+        if str(key[0]) not in open_:
+            assert manifests.get(key) == after.manifests.get(key), key
+
+
+async def _replays(world: World) -> None:
+    """Every decision that stands, made again from the state of its time, is the same."""
+    assert world.gateway is not None
+    for entry in list(world.view.entries(BINDING)):
+        object_ = world.view.get(OBJECT, entry.ref)
+        if entry.deleted or object_ is None or object_.deleted:
+            continue
+        ref = "/".join(part or "_" for part in entry.ref)
+        (told,) = (await world.gateway.replays.replay(ReplayQuestion(ref=ref)))["replays"]
+        assert told["agedOut"] == []
+        assert told["same"], (ref, told["differences"])
+
+
+@pytest.mark.spec("R4.4")
+def test_a_plan_applied_unchanged_has_exactly_that_result(seed: int) -> None:
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        runner.run(asyncio.wait_for(scenario(seed), 36000))
