@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any, NamedTuple, NoReturn
 from urllib.parse import quote
 
@@ -43,6 +45,8 @@ YIELD_EVERY = 20
 TRIES = 5
 """Decided again that often when somebody else wrote in between; then the sender is asked to send it again."""
 HEAD_CHANGES_MAX = 50
+_EVENTS = uuid.UUID("5e0a1d0c-9a52-4b0e-8c53-6f1f0e2f7f4d")
+"""Namespace of uids that come from deploy events (RFC 9562, version 5)."""
 _API_VERSION = "shoal.dev/v1alpha1"
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
@@ -97,8 +101,8 @@ class Deploys:
     entries: Entries
     registry: Registry
     index: Index
-    serve: Callable[[Store], Handler]
-    """Makes an API server over a store."""
+    serve: Callable[[Store, Callable[[], str]], Handler]
+    """Makes an API server over a store, with where the uids of new objects come from."""
     events: Publisher
     clock: Clock
     new_uid: Callable[[], str]
@@ -153,7 +157,7 @@ class Deploys:
         check_version(head, data)
         origin.enter(origin.Origin(f"deploy/{event.source}", change))
         staging = Staging(self.store)
-        deploy = _Deploy(event, change, staging, self.serve(staging), f"deploy:{event.source}"[:128])
+        deploy = _Deploy(event, change, staging, self.serve(staging, _uids(event)), f"deploy:{event.source}"[:128])
         await self._stage(deploy)
         staged = staging.staged
         if len(staged) > self.limits.objects_max:
@@ -171,7 +175,7 @@ class Deploys:
         await self.view.settled()
         origin.enter(origin.Origin(f"deploy/{event.source}", self.new_change()))
         staging = Staging(self.store)
-        deploy = _Deploy(event, "", staging, self.serve(staging), f"deploy:{event.source}"[:128], refusals=[])
+        deploy = _Deploy(event, "", staging, self.serve(staging, _uids(event)), f"deploy:{event.source}"[:128], refusals=[])
         head = self.view.get(OBJECT, head_ref(event.data.application)) if event.data.application else None
         with deploy.part():
             check_version(
@@ -354,6 +358,16 @@ class Deploys:
         metadata["generation"] += 1
         body = {"apiVersion": _API_VERSION, "kind": ref.kind, "metadata": metadata, "spec": msgspec.to_builtins(spec)}
         return Draft(family=OBJECT, ref=ref, body=body, uid=metadata["uid"], change=change, author=f"deploy/{event.source}")
+
+
+def _uids(event: DeployEvent) -> Callable[[], str]:
+    """The uids of objects that this event makes, one after the other.
+
+    An event is carried out once, so that its source and id are as good as chance. And a plan of the same event knows them before: they
+    decide who gets a replica that is left over (R4.4).
+    """
+    numbers = count(1)
+    return lambda: str(uuid.uuid5(_EVENTS, f"{event.source}\0{event.id}\0{next(numbers)}"))
 
 
 def _labelled(manifest: Manifest, ref: Ref, application: str) -> Manifest:

@@ -76,7 +76,9 @@ class Plans:
         supposed = [_supposed(one.draft) for one in rehearsal.staged]
         beliefs, assumptions = self._beliefs(request, joining, {one.ref for one in supposed})
         position = self.view.position
-        foreseen, ties = await self._foresee(Foresee(objects=tuple(supposed), beliefs=beliefs, position=position))
+        question = Foresee(objects=tuple(supposed), beliefs=beliefs, position=position)
+        foreseen = await ask(self.bus, FORESEE_SUBJECT, question, Foreseen, timeout_s=FORESEE_TIMEOUT_S)
+        ties = {} if request.id else await self._ties(question, foreseen)
         state = _Supposition(self.view, supposed, beliefs, foreseen.position)
         found = {one.ref: one for one in foreseen.bindings if one.changed}
         works = await self._works(state, found)
@@ -115,20 +117,11 @@ class Plans:
             if not entry.deleted and belief is not None and not belief.deleted:
                 yield msgspec.convert(entry.body, Cluster), bodies.belief(belief)
 
-    async def _foresee(self, question: Foresee) -> tuple[Foreseen, dict[Ref, Binding]]:
-        """The decisions; and those that come out otherwise when a new object gets a uid of the other kind.
-
-        A uid decides who gets the replica that is left over (R4.4), and it is not known before the object is made.
-        """
-        foreseen = await ask(self.bus, FORESEE_SUBJECT, question, Foreseen, timeout_s=FORESEE_TIMEOUT_S)
-        new = {
-            one.ref
-            for one in foreseen.bindings
-            if one.changed and one.before is None and one.after is not None and len(one.after.clusters) > 1
-        }
-        divided = {one.ref for one in foreseen.bindings if one.ref in new and one.after is not None and _divided(one.after)}
+    async def _ties(self, question: Foresee, foreseen: Foreseen) -> dict[Ref, Binding]:
+        """Decisions that come out otherwise when new objects get uids of the other kind: a uid decides who gets what is left over (R4.4)."""
+        divided = {one.ref for one in foreseen.bindings if one.before is None and one.after is not None and _divided(one.after)}
         if not divided:
-            return foreseen, {}
+            return {}
         turned = tuple(
             msgspec.structs.replace(one, uid=_other(one.uid)) if one.ref in divided and one.body is not None else one
             for one in question.objects
@@ -137,12 +130,11 @@ class Plans:
             self.bus, FORESEE_SUBJECT, msgspec.structs.replace(question, objects=turned), Foreseen, timeout_s=FORESEE_TIMEOUT_S
         )
         first = {one.ref: one.after for one in foreseen.bindings}
-        ties = {
+        return {
             one.ref: one.after
             for one in again.bindings
             if one.after is not None and (known := first.get(one.ref)) is not None and _targets(known) != _targets(one.after)
         }
-        return foreseen, ties
 
     async def _works(self, state: _Supposition, found: Mapping[Ref, ForeseenBinding]) -> dict[Ref, list[Planned]]:
         """What each cluster would be told anew: of bindings that change, and of those that a changed override policy speaks of."""
@@ -256,7 +248,7 @@ def _event(request: PlanRequest, joining: Sequence[Manifest]) -> DeployEvent:
         delete=request.delete,
         rollback=request.rollback,
     )
-    return DeployEvent(id="plan", source=request.source, data=data)
+    return DeployEvent(id=request.id or "plan", source=request.source, data=data)
 
 
 def _cluster(manifest: Manifest) -> Manifest:
@@ -316,7 +308,7 @@ def _targets(binding: Binding) -> tuple[tuple[str, int | None], ...]:
 
 def _divided(binding: Binding) -> bool:
     block = binding.placement.replica_scheduling
-    return block is not None and block.replica_scheduling_type == "Divided"
+    return len(binding.clusters) > 1 and block is not None and block.replica_scheduling_type == "Divided"
 
 
 def _other(uid: str) -> str:

@@ -13,7 +13,7 @@ import structlog
 
 from shoal.api import cluster
 from shoal.api.cluster import MEMBER_ID_ANNOTATION
-from shoal.api.errors import RevisionConflict, Terminal
+from shoal.api.errors import ManifestInvalid, RevisionConflict, Terminal
 from shoal.api.meta import Manifest
 from shoal.messages.catalogue import Register, Registered
 from shoal_gateway import origin
@@ -118,7 +118,7 @@ class Registrar:
         origin.enter(origin.Origin(f"agent/{request.name}/{MANAGER}", self._new_change(), trusted=True))
         try:
             return await self._register(request)
-        except Refused as error:
+        except (Refused, ManifestInvalid) as error:
             log.warning("registration refused", cluster=request.name, reason=error.reason, message=str(error))
             return Registered(reason=error.reason, message=str(error))
 

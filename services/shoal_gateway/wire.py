@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import msgspec
 
 from shoal.api.clock import Clock
+from shoal.api.errors import BusUnavailable
 from shoal.api.meta import Ref
 from shoal.bus.entries import Entries
 from shoal.bus.events import DeployInbox, EventLog
@@ -23,6 +24,7 @@ from shoal.bus.requests import serve
 from shoal.bus.view import View
 from shoal.bus.work_queue import WorkQueue
 from shoal.kube.apiserver import HUB, ApiServer, Store, asgi
+from shoal.kube.apiserver.errors import failure
 from shoal.kube.wire import Handler, Request, Response
 from shoal.messages.catalogue import PLAN_SUBJECT, REGISTER_SUBJECT, STATE, STATE_FAMILIES, WORK, WORKS, DeployAnswer, Register
 from shoal.messages.planning import PlanRequest
@@ -74,14 +76,26 @@ class Gateway:
     events: EventLog
     new_change: Callable[[], str]
     stopping: asyncio.Event
+    timeout_s: float
+    """How long a request waits for the bus; what it wrote may be stored all the same, and asking again is safe."""
 
     async def handle(self, request: Request) -> Response:
         """One request of the Kubernetes API; its user is the header `x-remote-user`."""
         origin.enter(origin.Origin(request.headers.get("x-remote-user", ""), self.new_change()))
-        return await self.api.handle(request)
+        try:
+            async with asyncio.timeout(self.timeout_s):
+                return await self.api.handle(request)
+        except TimeoutError:
+            status = failure(503, "ServiceUnavailable", f"the bus did not answer within {self.timeout_s:g} s", {"retryAfterSeconds": 1})
+            return Response(status=503, body=_encode(status), headers={"retry-after": "1"})
 
     async def deploy(self, event: bytes, source: str = "") -> DeployAnswer:
-        return await self.deploys.handle(event, source=source)
+        """Raises `Retryable` when it is neither accepted nor refused in time."""
+        try:
+            async with asyncio.timeout(self.timeout_s):
+                return await self.deploys.handle(event, source=source)
+        except TimeoutError as error:
+            raise BusUnavailable(f"the bus did not answer within {self.timeout_s:g} s; send the event again with the same id") from error
 
     async def answer_deploy(self, source: str, event: bytes) -> bytes:
         """For the inbox: an event of `deploy.<source>`."""
@@ -179,13 +193,13 @@ async def assemble(
     admission = HubAdmission(state, now=clock.now, object_bytes_max=config.object_bytes_max)
     options = msgspec.structs.replace(HUB, object_bytes_max=config.object_bytes_max, request_bytes_max=config.request_bytes_max)
 
-    def api_over(store: Store) -> ApiServer:
-        return ApiServer(store, registry, now=clock.now, uid=new_uid, admission=admission, options=options)
+    def api_over(store: Store, uid: Callable[[], str]) -> ApiServer:
+        return ApiServer(store, registry, now=clock.now, uid=uid, admission=admission, options=options)
 
-    def serve_staged(store: Store) -> Handler:
-        return api_over(store).handle
+    def serve_staged(store: Store, uid: Callable[[], str]) -> Handler:
+        return api_over(store, uid).handle
 
-    api = api_over(store)
+    api = api_over(store, new_uid)
     hub = Hub(api.handle, store, registry)
     limits = Limits(deploy_bytes_max=config.deploy_bytes_max, objects_max=config.deploy_objects_max)
     deploys = Deploys(
@@ -218,7 +232,10 @@ async def assemble(
     explainer = Explainer(view=state, works=works, index=index, finalizer=finalizer, registry=registry, bus=bus)
     plans = Plans(view=state, works=works, entries=entries, deploys=deploys, bus=bus, clock=clock)
     replays = Replays(explainer=explainer, deploys=deploys, bus=bus)
-    gateway = Gateway(api, store, deploys, changes, queries, explainer, plans, replays, events, new_change, asyncio.Event())
+    gateway = Gateway(
+        api=api, store=store, deploys=deploys, changes=changes, queries=queries, explainer=explainer, plans=plans, replays=replays,
+        events=events, new_change=new_change, stopping=asyncio.Event(), timeout_s=config.request_timeout_s,
+    )  # fmt: skip
 
     async def first_namespaces() -> None:
         origin.enter(origin.Origin("gateway", new_change(), trusted=True))

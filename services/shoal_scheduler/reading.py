@@ -115,7 +115,11 @@ def draft_of(
         ref=ref,
         body=binding,
         uid=binding.template_uid,
-        inputs={"template": binding.template_revision, **({"policy": binding.claim.revision} if binding.claim else {})},
+        inputs={
+            "template": binding.template_revision,
+            **({"policy": binding.claim.revision} if binding.claim else {}),
+            **({"previous": previous.revision} if previous else {}),
+        },
         change=template.change if template else previous.change if previous else "",
         author="scheduler",
         deleted=tombstone,

@@ -39,6 +39,8 @@ async def replay(entries: Entries, state: View, request: ReplayRequest) -> Repla
     told = recorded.body.explanation
     position = told.view_position or recorded.revision - 1
     found = await _past(entries, state, recorded, position)
+    if not recorded.inputs.get("previous"):  # A tombstone that was purged by then is still in HISTORY.
+        found = [entry for entry in found if (entry.family.name, entry.ref) != (BINDING.name, ref)]
     aged_out = await _aged_out(entries, state, found, recorded, position)
     answer = Replayed(revision=recorded.revision, view_position=position, recorded=recorded.body, aged_out=tuple(aged_out))
     if not any(entry.family.name == OBJECT.name and entry.ref == ref for entry in found):

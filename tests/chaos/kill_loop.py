@@ -133,7 +133,13 @@ def quiet_restart(it: Machine) -> None:
             for name, item in it.objects(member, kind, NAMESPACE).items()
         }
 
-    before = versions()
+    def at_rest() -> dict[str, str] | None:
+        """The last round may still be rolling out its pods."""
+        first = versions()
+        time.sleep(3)
+        return first if versions() == first else None
+
+    before = eventually(at_rest, limit_s=60, what="members at rest")
     it.down()
     it.up("--members", ",".join(MEMBERS))
     time.sleep(5)

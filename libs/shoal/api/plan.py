@@ -49,7 +49,9 @@ class PlannedPlacement(Struct, frozen=True, kw_only=True):
     before: dict[str, int | None] = {}
     after: dict[str, int | None] = {}
     alternative: dict[str, int | None] = {}
-    """Of a new object: where it would be instead when its uid, which is not known yet, breaks a tie the other way round (R4.4)."""
+    """Where it would be instead when the uid of a new object, which is not known yet, breaks a tie the other way round (R4.4).
+
+    Only in a plan without the id of the deploy: it is what the uids come from."""
     moved: int = 0
     """Replicas (or copies, of what has none) that run elsewhere than before."""
     leaving: tuple[dict[str, str], ...] = ()

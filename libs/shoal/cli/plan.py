@@ -51,6 +51,7 @@ def plan(
     application: str,
     version: str,
     rollback: bool,
+    event_id: str,
     source: str,
     full: bool,
 ) -> None:
@@ -77,6 +78,7 @@ def plan(
         "application": application,
         "version": version,
         "rollback": rollback,
+        "id": event_id,
         "source": source or sender(),
     }
     found: dict[str, Any] = find(state).post("/api/plan", json.dumps({key: value for key, value in question.items() if value}).encode())

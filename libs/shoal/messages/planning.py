@@ -58,6 +58,8 @@ class PlanRequest(Struct, frozen=True, kw_only=True):
     version: str = ""
     images: dict[str, str] = {}
     rollback: bool = False
+    id: str = ""
+    """Of the deploy event that is planned. Uids of new objects come from it and `source`; without it a plan tells both ways of a tie."""
     source: str = "plan"
     """Who would deploy: fields that this source owned and does not send any more are removed."""
     cluster_join: list[Manifest] = []

@@ -314,3 +314,18 @@ spec:
   versions:
   - {name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}}
 """
+
+
+async def test_a_bus_that_is_away_is_said_in_time(server, tmp_path) -> None:
+    async with running(server, tmp_path, request_timeout_s=0.5) as hub:
+        await hub.kubectl("apply", "-f", "-", stdin=NAMESPACE)
+        server.pause()
+        try:
+            status, answer = await hub.send("POST", "/api/v1/namespaces", {"metadata": {"name": "late"}})
+            assert (status, answer["reason"]) == (503, "ServiceUnavailable")
+            assert (await hub.deploy("1", version="1", manifests=[{}]))[0] in (422, 503)
+        finally:
+            server.resume()
+        await until(lambda: hub.service.ready()[0])
+        # Perhaps it was stored; asking again is safe.
+        assert (await hub.send("POST", "/api/v1/namespaces", {"metadata": {"name": "late"}}))[0] in (201, 409)

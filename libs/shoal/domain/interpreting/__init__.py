@@ -1,7 +1,7 @@
 """What Shoal knows of single kinds: replicas, health, status, what a member owns, what an object needs.
 
-Belongs here: one file per kind in `kinds`, each a value of `Interpreter`, and the functions below, which use the kind's rule or the generic
-one (R7.*). Does not belong here: where an object goes, how it is edited for one cluster, or when it is applied.
+Belongs here: one file per native kind in `kinds` and per maker in `third_party`, each with values of `Interpreter`, and the functions below,
+which use the kind's rule or the generic one (R7.*). Does not belong here: where an object goes, how it is edited for one cluster, or when it is applied.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ from shoal.api.binding import ReplicaRequirements
 from shoal.api.meta import Manifest, Ref, group_of
 from shoal.api.replicas import Replicas
 from shoal.api.status import CopyStatus
-from shoal.domain.interpreting.interpreter import HEALTHY, UNHEALTHY, UNKNOWN, Interpreter
-from shoal.domain.interpreting.kinds import INTERPRETERS
+from shoal.domain.interpreting.interpreter import HEALTHY, UNHEALTHY, UNKNOWN, Interpreter, layered
+from shoal.domain.interpreting.kinds import INTERPRETERS as NATIVE
 from shoal.domain.interpreting.kinds.job import split_completions
 from shoal.domain.interpreting.metadata import prune_metadata
-from shoal.domain.interpreting.pods import images
+from shoal.domain.interpreting.pods import images_of, pod_of
+from shoal.domain.interpreting.third_party import INTERPRETERS as THIRD_PARTY
 
 __all__ = [
     "HEALTHY",
@@ -30,6 +31,7 @@ __all__ = [
     "health",
     "images",
     "interpreter_of",
+    "layered",
     "prune",
     "reflect",
     "replicas_of",
@@ -38,6 +40,7 @@ __all__ = [
     "split_completions",
 ]
 
+INTERPRETERS = layered(THIRD_PARTY, NATIVE)
 _GENERIC = Interpreter(group="", kind="")
 
 
@@ -101,3 +104,9 @@ def dependencies(manifest: Manifest) -> tuple[Ref, ...]:
     """What the object cannot run without, in its own namespace (R7.6); sorted, each once."""
     rule = interpreter_of(manifest).dependencies
     return tuple(sorted(set(rule(manifest)))) if rule else ()
+
+
+def images(manifest: Manifest) -> tuple[str, ...]:
+    """Images of the containers, each once, without init containers; empty for kinds that run nothing."""
+    rule = interpreter_of(manifest).pods
+    return images_of(rule(manifest) if rule else (pod_of(manifest),))

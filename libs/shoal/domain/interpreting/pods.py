@@ -23,9 +23,9 @@ def pod_of(manifest: Manifest) -> Manifest:
     return spec if isinstance(spec, dict) else {}
 
 
-def images(manifest: Manifest) -> tuple[str, ...]:
-    """Images of the containers in their order, without init containers; empty for kinds that run nothing."""
-    return tuple(str(container["image"]) for container in maps(pod_of(manifest).get("containers")) if container.get("image"))
+def images_of(pods: Iterable[Manifest]) -> tuple[str, ...]:
+    """Images of the containers in their order, each once, without init containers; empty for kinds that run nothing."""
+    return tuple(dict.fromkeys(str(item["image"]) for pod in pods for item in maps(pod.get("containers")) if item.get("image")))
 
 
 # --- requirements (R2.8) ---------------------------------------------------------------------------------------------------------------
@@ -33,7 +33,11 @@ def images(manifest: Manifest) -> tuple[str, ...]:
 
 def requirements_of(manifest: Manifest) -> ReplicaRequirements | None:
     """What one pod of the workload needs; None when it has neither requests nor node constraints."""
-    pod = pod_of(manifest)
+    return pod_requirements(pod_of(manifest), at(manifest, "metadata", "namespace") or "")
+
+
+def pod_requirements(pod: Manifest, namespace: str) -> ReplicaRequirements | None:
+    """What a pod of this spec needs; None when it has neither requests nor node constraints."""
     requests = effective_requests(pod)
     claim = NodeClaim(
         hard_node_affinity=at(pod, "affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution"),
@@ -46,7 +50,7 @@ def requirements_of(manifest: Manifest) -> ReplicaRequirements | None:
     return ReplicaRequirements(
         resource_request=requests,
         node_claim=claim if constrained else None,
-        namespace=at(manifest, "metadata", "namespace") or "",
+        namespace=namespace,
         priority_class_name=pod.get("priorityClassName") or "",
     )
 
@@ -103,11 +107,15 @@ def _add(total: dict[str, int], part: dict[str, int]) -> None:
 
 def pod_dependencies(manifest: Manifest) -> Iterator[Ref]:
     """ConfigMaps, Secrets, claims and the ServiceAccount that the pod template names; all in the workload's namespace."""
-    namespace = at(manifest, "metadata", "namespace") or ""
-    pod = pod_of(manifest)
-    for kind, name in _named(pod):
-        if isinstance(name, str) and name:
-            yield Ref("", kind, namespace, name)
+    return dependencies_of((pod_of(manifest),), at(manifest, "metadata", "namespace") or "")
+
+
+def dependencies_of(pods: Iterable[Manifest], namespace: str) -> Iterator[Ref]:
+    """The same for pod specs that are somewhere else in an object."""
+    for pod in pods:
+        for kind, name in _named(pod):
+            if isinstance(name, str) and name:
+                yield Ref("", kind, namespace, name)
 
 
 def _named(pod: Manifest) -> Iterator[tuple[str, Any]]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 from shoal.api.binding import Component, ReplicaRequirements
 from shoal.api.cluster_view import ClusterView
 from shoal.api.quantity import milli
@@ -13,53 +16,123 @@ _SETS_MAX = 100
 """Sets that are simulated; one is asked for, more only tell roomy clusters from tight ones."""
 
 
-def room_for(cluster: ClusterView, requirements: ReplicaRequirements | None) -> int:
-    """R4.16. A cluster without a summary has no room; a resource that it does not have at all neither."""
+class Promise(NamedTuple):
+    """Pods that were decided for a cluster and that its figures do not contain yet."""
+
+    request: dict[str, int]
+    """Of one pod, in thousandths."""
+    pods: int
+
+
+def room_for(cluster: ClusterView, requirements: ReplicaRequirements | None, promised: Sequence[Promise] = ()) -> int:
+    """R4.16, beside what is promised. A cluster without a summary has no room; a resource that it does not have at all neither."""
     if cluster.free is None:
         return 0
-    pods = min(cluster.free.get("pods", 0) // 1000, UNLIMITED)
-    request = _request(requirements)
+    free = _beside(cluster.free, promised)
+    pods = min(free.get("pods", 0) // 1000, UNLIMITED)
+    request = amounts(requirements)
     if pods <= 0 or not request:
         return max(pods, 0)
     if any(count for count, _ in cluster.models):
-        return _first_fit(cluster.models, request, pods)
-    return min(pods, *(cluster.free.get(name, 0) // amount for name, amount in request.items()))
+        # Nodes of the lowest bounds say what is in pieces; the sum still has to be there.
+        return _first_fit(_nodes(cluster.models, promised), request, min(pods, _whole(free, request, pods)) if promised else pods)
+    return _whole(free, request, pods)
 
 
-def _first_fit(models: tuple[tuple[int, dict[str, int]], ...], request: dict[str, int], pods: int) -> int:
-    """R4.17: every grade's nodes have its lower bounds and 110 pods; replicas of one size fill node by node, so this is a product."""
-    total = 0
-    for count, capacity in models:
-        per_node = min(_PODS_PER_NODE, *(capacity.get(name, 0) // amount for name, amount in request.items()))
-        total += count * per_node
-    return min(total, pods)
+def _whole(free: dict[str, int], request: dict[str, int], pods: int) -> int:
+    return max(0, min(pods, *(free.get(name, 0) // amount for name, amount in request.items())))
 
 
-def sets_for(cluster: ClusterView, components: tuple[Component, ...]) -> int:
-    """R4.20: how many whole sets of a workload with several pod templates fit."""
-    pods = [(_request(component.replica_requirements), component.replicas) for component in components]
+def _beside(free: dict[str, int], promised: Sequence[Promise]) -> dict[str, int]:
+    """What is left of it; below zero where more is promised than there is."""
+    if not promised:
+        return free
+    left = dict(free)
+    for request, pods in promised:
+        left["pods"] = left.get("pods", 0) - 1000 * pods
+        for name, amount in request.items():
+            if name in left:
+                left[name] -= amount * pods
+    return left
+
+
+Nodes = list[tuple[int, dict[str, int]]]
+"""Nodes that are alike: their number, and what each has; `pods` in whole ones."""
+
+
+def _nodes(models: tuple[tuple[int, dict[str, int]], ...], promised: Sequence[Promise]) -> Nodes:
+    """R4.17: every grade's nodes have its lower bounds and 110 pods. What is promised is put on them first, by first fit."""
+    nodes = [(count, {**capacity, "pods": _PODS_PER_NODE}) for count, capacity in models if count]
+    for request, pods in promised:
+        nodes = _filled(nodes, request, pods)
+    return nodes
+
+
+def _filled(nodes: Nodes, request: dict[str, int], pods: int) -> Nodes:
+    """First fit over nodes that are alike: so many get all they can take, one takes the rest, the others stay as they are."""
+    after: Nodes = []
+    for count, capacity in nodes:
+        each = _per_node(capacity, request)
+        if pods <= 0 or each <= 0:
+            after.append((count, capacity))
+            continue
+        full = min(count, pods // each)
+        rest = min(pods - full * each, each) if full < count else 0
+        pods -= full * each + rest
+        after += [
+            (number, _used(capacity, request, took))
+            for number, took in ((full, each), (1 if rest else 0, rest), (count - full - (1 if rest else 0), 0))
+            if number
+        ]
+    return after
+
+
+def _used(capacity: dict[str, int], request: dict[str, int], pods: int) -> dict[str, int]:
+    left = dict(capacity)
+    for name, amount in request.items():
+        left[name] = left.get(name, 0) - amount * pods
+    left["pods"] -= pods
+    return left
+
+
+def _per_node(capacity: dict[str, int], request: dict[str, int]) -> int:
+    return max(0, min(capacity["pods"], *(capacity.get(name, 0) // amount for name, amount in request.items()), capacity["pods"]))
+
+
+def _first_fit(nodes: Nodes, request: dict[str, int], most: int) -> int:
+    """R4.17: replicas of one size fill node by node, so this is a product."""
+    return min(sum(count * _per_node(capacity, request) for count, capacity in nodes), most)
+
+
+def sets_for(cluster: ClusterView, components: tuple[Component, ...], promised: Sequence[Promise] = ()) -> int:
+    """R4.20: how many whole sets of a workload with several pod templates fit, beside what is promised."""
+    pods = [(amounts(component.replica_requirements), component.replicas) for component in components]
     per_set = sum(count for _, count in pods)
     if cluster.free is None or per_set <= 0:
         return 0
-    most = min(cluster.free.get("pods", 0) // 1000 // per_set, UNLIMITED)
-    if any(count for count, _ in cluster.models):
-        return _sets_on_nodes(cluster.models, pods, min(most, _SETS_MAX))
+    free = _beside(cluster.free, promised)
+    most = max(0, min(free.get("pods", 0) // 1000 // per_set, UNLIMITED))
     needed: dict[str, int] = {}
     for request, count in pods:
         for name, amount in request.items():
             needed[name] = needed.get(name, 0) + amount * count
-    return min(most, *(cluster.free.get(name, 0) // amount for name, amount in needed.items()), most)
+    if any(count for count, _ in cluster.models):
+        if promised:
+            most = max(0, min(most, *(free.get(name, 0) // amount for name, amount in needed.items()), most))
+        return _sets_on_nodes(_nodes(cluster.models, promised), pods, min(most, _SETS_MAX))
+    return max(0, min(most, *(free.get(name, 0) // amount for name, amount in needed.items()), most))
 
 
-def _request(requirements: ReplicaRequirements | None) -> dict[str, int]:
-    amounts = {name: milli(text) for name, text in requirements.resource_request.items()} if requirements else {}
-    return {name: amount for name, amount in amounts.items() if amount > 0}
+def amounts(requirements: ReplicaRequirements | None) -> dict[str, int]:
+    """What one pod asks for, in thousandths; without what it asks nothing of."""
+    found = {name: milli(text) for name, text in requirements.resource_request.items()} if requirements else {}
+    return {name: amount for name, amount in found.items() if amount > 0}
 
 
-def _sets_on_nodes(models: tuple[tuple[int, dict[str, int]], ...], pods: list[tuple[dict[str, int], int]], most: int) -> int:
+def _sets_on_nodes(groups: Nodes, pods: list[tuple[dict[str, int], int]], most: int) -> int:
     """Places set after set, pod after pod, each on the first node that has room."""
     wanted = most * sum(count for _, count in pods)
-    nodes = [{**capacity, "pods": _PODS_PER_NODE} for count, capacity in models for _ in range(min(count, wanted))]
+    nodes = [dict(capacity) for count, capacity in groups for _ in range(min(count, wanted))]
     for placed in range(most):
         for request, count in pods:
             for _ in range(count):

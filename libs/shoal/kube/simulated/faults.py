@@ -1,8 +1,8 @@
 """Faults of an embedded member, switched on and off while it runs: `PUT /shoal/faults` with the JSON of `FaultSettings`, `GET` reads it.
 
 {"down": true}                                     every request is answered 503, open watches end (in process: the connection breaks)
-{"slow_s": 2}                                      every answer comes that much later
-{"refuse_status": 429, "refuse_share": 0.5}        half of the requests are answered so
+{"slowS": 2}                                       every answer comes that much later
+{"refuseStatus": 429, "refuseShare": 0.5}          half of the requests are answered so
 {"reject": {"deployments": "no deploys today"}}    writes of a resource are refused as by an admission webhook
 {"images": {"*:broken": "ImagePullBackOff"}}       containers whose image matches never start
 """
