@@ -14,7 +14,7 @@ from shoal.api.shoal import MANAGED_LABEL
 from shoal.api.work import Report, Work
 from shoal.bus.entries import Entry
 from shoal.domain import interpreting
-from shoal.domain.applying import Apply, Create, Delete, Nothing, Refuse, Release, Step, plan_apply
+from shoal.domain.applying import PASSING, Apply, Create, Delete, Nothing, Refuse, Release, Step, plan_apply
 from shoal.kube.client.member import Labelled, Member
 from shoal.runtime.telemetry import following
 from shoal_agent.parked import Parked
@@ -27,6 +27,8 @@ log = structlog.get_logger()
 
 PARKED_RETRY_S = 10.0
 """An object that waits for its namespace or kind is looked at again that often, if nothing woke it before."""
+REFUSED_RETRY_S = 20.0
+"""An object that something of others stands in the way of is looked at again that often."""
 DRIFT_WINDOW_S = 60.0
 
 
@@ -56,7 +58,7 @@ class Reconciler:
         return 0
 
     async def _bring(self, ref: Ref, work: Entry[Work], headers: dict[str, str]) -> None:
-        started = self.clock.monotonic()
+        started, live = self.clock.monotonic(), None
         try:
             live = await self._live(ref, work)
             step = await self._plan(work, live)
@@ -70,12 +72,16 @@ class Reconciler:
         except MemberUnavailable as error:
             self._tell(ref, work, None, error, started, headers)
             raise
+        except DriftContested as error:
+            self._tell(ref, work, live, error, started, headers)
+            raise
         except Terminal as error:
             self._tell(ref, work, None, error, started, headers)
             return
-        said = step if isinstance(step, Refuse) or (isinstance(step, Nothing) and step.reason) else None
-        self._tell(ref, work, live, said, started, headers)
-        if not isinstance(step, Nothing | Refuse):
+        self._tell(ref, work, live, step if isinstance(step, Refuse | Nothing) else None, started, headers)
+        if isinstance(step, Refuse) and step.reason in PASSING:
+            self.parked.look_again(ref)
+        elif not isinstance(step, Nothing | Refuse):
             self.parked.wake()
 
     async def _live(self, ref: Ref, work: Entry[Work]) -> Manifest | None:

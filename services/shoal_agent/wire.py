@@ -25,7 +25,7 @@ from shoal.runtime.reconciling import Parts, Reconciling
 from shoal_agent.join import OnlyOne, join
 from shoal_agent.loops import Loops
 from shoal_agent.parked import Parked
-from shoal_agent.reconcile import PARKED_RETRY_S, DriftBudget, Reconciler
+from shoal_agent.reconcile import PARKED_RETRY_S, REFUSED_RETRY_S, DriftBudget, Reconciler
 from shoal_agent.reports import Reports
 from shoal_agent.watch import Watches
 from shoal_agent.works import Works
@@ -83,7 +83,7 @@ async def parts(
 
     works = Works(bus, entries, identity, changed)
     watches = Watches(member, changed)
-    parked = Parked(lambda ref, after_s: queue.add(ref, after_s=after_s), PARKED_RETRY_S)
+    parked = Parked(lambda ref, after_s: queue.add(ref, after_s=after_s), retry_s=PARKED_RETRY_S, refused_retry_s=REFUSED_RETRY_S)
     reconciler = Reconciler(member, works, reports, watches, parked, DriftBudget(config.drift_limit_per_minute), clock)
     queue: WorkQueue[Ref] = WorkQueue("agent", reconciler.reconcile, clock=clock, workers=config.workers, random=chance)
     loops = Loops(config, identity, bus, works, reports, member, watches, clock, chance)

@@ -16,7 +16,7 @@ from shoal.api import cluster
 from shoal.api.binding import Binding
 from shoal.api.clock import Clock
 from shoal.api.meta import Manifest, Ref
-from shoal.api.status import TemplateStatus
+from shoal.api.status import CopyStatus, TemplateStatus
 from shoal.bus.entries import Draft, Entries, Entry
 from shoal.bus.view import View
 from shoal.bus.work_queue import WorkQueue
@@ -68,8 +68,15 @@ def template_held_by(object_: Dated, binding: Dated | None, status: Dated | None
         return "waits for the health-monitor to say that no copy is left"
     copies: TemplateStatus | None = None if status.deleted else status.body
     if copies is not None and copies.copies:
-        return f"waits for {', '.join(copy.cluster for copy in copies.copies)}"
+        return f"waits for {', '.join(map(_named, copies.copies))}"
     return ""
+
+
+def _named(copy: CopyStatus) -> str:
+    """The cluster, with what stands in the way there."""
+    if copy.reason in ("", "Applying"):
+        return copy.cluster  # Nothing was heard yet.
+    return f"{copy.cluster} ({copy.reason}{': ' + copy.message if copy.message else ''})"
 
 
 _SCHEDULER = "waits for the scheduler to take note of the deletion"

@@ -10,6 +10,7 @@ from shoal.api.binding import Binding
 from shoal.api.meta import Ref
 from shoal.bus.entries import Entry, supposed
 from shoal.domain.deciding import Inputs, Outcome
+from shoal.domain.scheduling import Ledger
 from shoal.messages.catalogue import BINDING, OBJECT, STATE_FAMILIES, Family
 from shoal_scheduler.knowledge import Knowledge
 from shoal_scheduler.reading import Reading, State, draft_of
@@ -61,8 +62,9 @@ class Picture:
 class Imagined:
     """A scheduler over a picture. Implements `domain.planning.World`."""
 
-    def __init__(self, picture: Picture, *, now: datetime) -> None:
-        self.picture, self.knowledge, self._now = picture, Knowledge(), now
+    def __init__(self, picture: Picture, *, now: datetime, ledger: Ledger | None = None) -> None:
+        """`ledger`: reservations of now, where this is about now; it goes its own way from here."""
+        self.picture, self.knowledge, self._now = picture, Knowledge(ledger), now
         self.replaced: dict[Ref, Entry[Binding] | None] = {}
         """Bindings that were decided anew: the entry that stood before."""
         self._due: dict[Ref, None] = {}

@@ -17,8 +17,8 @@ from shoal.api.shoal import GROUP as SHOAL_GROUP
 from shoal.api.shoal import FailoverPolicy
 from shoal.bus.entries import Entry
 from shoal.domain.matching import Owned, Policies
-from shoal.domain.scheduling import Snapshot
-from shoal.messages.catalogue import BELIEF, BINDING, OBJECT
+from shoal.domain.scheduling import Ledger, Snapshot
+from shoal.messages.catalogue import BELIEF, BINDING, OBJECT, STATUS
 from shoal_scheduler.dependencies import Dependencies
 
 T = TypeVar("T")
@@ -30,7 +30,9 @@ NOT_TEMPLATES = (POLICY_GROUP, CLUSTER_GROUP, SHOAL_GROUP, "work.karmada.io")
 class Knowledge:
     """Prepared once per change, read by every decision."""
 
-    def __init__(self) -> None:
+    def __init__(self, ledger: Ledger | None = None) -> None:
+        self.ledger = ledger or Ledger()
+        """Capacity that decisions have spent and no inventory knows yet (E11)."""
         self.clusters = Clusters()
         self.dependencies = Dependencies()
         self.claimed: dict[Ref, set[Ref]] = defaultdict(set)
@@ -68,9 +70,14 @@ class Knowledge:
     def heard(self, entry: Entry[Any]) -> bool:
         """Takes in one entry of STATE; in order, also while the view loads. True when clusters look different now."""
         family, ref = entry.family.name, entry.ref
+        if family == STATUS.name:
+            self.ledger.reported(ref, None if entry.deleted else entry.body, entry.time)
+            return False
         if family == BELIEF.name:
+            self.ledger.counted(ref.name, None if entry.deleted else entry.body.status.resource_summary, entry.time)
             return self.clusters.believed(ref.name, None if entry.deleted else entry.body)
         if family == BINDING.name:
+            self.ledger.decided(ref, None if entry.deleted else entry.body)
             self._binding(entry)
         if family != OBJECT.name:
             return False

@@ -67,6 +67,7 @@ class Reading:
             replicas=replicas.count if replicas else 0,
             requirements=replicas.requirements if replicas else None,
             components=replicas.components if replicas else (),
+            reservations=self.knowledge.ledger,
             now=now,
             position=self.state.position,
         )

@@ -9,6 +9,7 @@ import structlog
 
 from shoal.api.binding import Binding
 from shoal.api.clock import Clock
+from shoal.api.errors import RevisionConflict
 from shoal.api.meta import Manifest, Ref
 from shoal.bus.entries import Entries, Entry
 from shoal.bus.view import View
@@ -56,7 +57,13 @@ class Reconciler:
         headers: dict[str, str],
     ) -> int:
         draft = draft_of(ref, binding, template=template, previous=previous, tombstone=outcome.tombstone, headers=headers)
-        sequence = await self.entries.write(draft, expected=previous.revision if previous else 0)
+        # Known to the next decision before it is written: two must not spend the same room.
+        self.knowledge.ledger.decided(ref, None if outcome.tombstone else binding)
+        try:
+            sequence = await self.entries.write(draft, expected=previous.revision if previous else 0)
+        except RevisionConflict:
+            self.knowledge.ledger.decided(ref, previous.body if previous is not None and not previous.deleted else None)
+            raise
         log.info(
             "binding ended" if outcome.tombstone else "binding scheduled",
             binding=str(ref),

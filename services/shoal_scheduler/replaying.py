@@ -17,7 +17,7 @@ from shoal.api.shoal import GROUP as SHOAL_GROUP
 from shoal.bus.entries import Draft, Entries, Entry, subject_of, supposed
 from shoal.bus.view import View
 from shoal.domain.deciding import decide
-from shoal.domain.scheduling import same_content
+from shoal.domain.scheduling import Recorded, same_content
 from shoal.messages import subject as subjects
 from shoal.messages.catalogue import BELIEF, BINDING, OBJECT, STATUS
 from shoal.messages.planning import Replayed, ReplayRequest, Supposed
@@ -53,7 +53,7 @@ async def replay(entries: Entries, state: View, request: ReplayRequest) -> Repla
     for _ in world.load():
         pass
     inputs = world.inputs(ref)
-    outcome = decide(msgspec.structs.replace(inputs, estimates=told.estimates or None))
+    outcome = decide(msgspec.structs.replace(inputs, estimates=told.estimates or None, reservations=Recorded(told.reserved)))
     replayed = outcome.binding
     return msgspec.structs.replace(
         answer,

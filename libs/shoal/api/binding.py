@@ -126,6 +126,8 @@ class Explanation(Struct, frozen=True, kw_only=True):
     """Policies that matched and did not win: name -> why."""
     estimates: dict[str, int] = {}
     """Room for further replicas by cluster as better estimators than the inventory said it: an input that is nowhere else."""
+    reserved: dict[str, int] = {}
+    """Room by cluster that was reserved by decisions which no inventory knew yet, in replicas of this size: as the estimates an input."""
     left_out: int = 0
     """Clusters whose reason or score was left out, so that the explanation stays within its limit."""
     decided_at: str = ""

@@ -10,9 +10,10 @@ from shoal.domain.applying.digest import digest
 from shoal.domain.applying.drift import drifted
 from shoal.domain.applying.marks import Mark, owned, read_mark
 from shoal.domain.applying.plan import plan_apply
-from shoal.domain.applying.step import Apply, Create, Delete, Nothing, Refuse, Release, Step
+from shoal.domain.applying.step import PASSING, Apply, Create, Delete, Nothing, Refuse, Release, Step
 
 __all__ = [
+    "PASSING",
     "Apply",
     "Create",
     "Delete",

@@ -66,4 +66,8 @@ class Refuse:
     message: str
 
 
+PASSING = frozenset({"Conflict", "NotEmpty", "BeingDeleted"})
+"""Reasons of a refusal that end when somebody takes an object away in the member. What is not ours is not watched, so nobody tells: such a
+refusal is looked at again by the clock."""
+
 Step = Nothing | Create | Apply | Delete | Release | Refuse

@@ -118,7 +118,15 @@ def _outcome(inputs: Inputs, base: Binding, placed: Placed, *, previous: Binding
     changed = should_write(standing, binding, inputs.now)
     if changed:
         losers = matched.losers if matched else {}
-        binding = explained(binding, decision, now=inputs.now, position=inputs.position, lost_policies=losers, estimates=inputs.estimates)
+        binding = explained(
+            binding,
+            decision,
+            now=inputs.now,
+            position=inputs.position,
+            lost_policies=losers,
+            estimates=inputs.estimates,
+            reserved=placed.reserved,
+        )
     return Outcome(
         binding=binding if changed else standing,
         changed=changed,

@@ -15,6 +15,8 @@ from shoal.domain.scheduling import Decision, Request, schedule
 class Placed(NamedTuple):
     decision: Decision
     recheck_after_s: float | None
+    reserved: dict[str, int] = {}
+    """What the ledger said; an input that is recorded with the decision."""
 
 
 def place(inputs: Inputs, base: Binding, previous: Binding | None) -> Placed:
@@ -31,7 +33,7 @@ def place(inputs: Inputs, base: Binding, previous: Binding | None) -> Placed:
         decision = msgspec.structs.replace(
             without, condition=decision.condition, refusals=decision.refusals, rounds=(*without.rounds, *decision.rounds)
         )
-    return Placed(decision, verdict.recheck_after_s)
+    return Placed(decision, verdict.recheck_after_s, request.reserved if decision.placed or not decision.fits else {})
 
 
 def _schedule(inputs: Inputs, request: Request, previous: Binding | None) -> Decision:
@@ -76,4 +78,14 @@ def _request(inputs: Inputs, base: Binding, verdict: Verdict) -> Request:
             peer.clusters for peer in inputs.peers if base.anti_affinity_group and peer.anti_affinity_group == base.anti_affinity_group
         ),
         estimates=inputs.estimates,
+        reserved=_reserved(inputs, base),
     )
+
+
+def _reserved(inputs: Inputs, base: Binding) -> dict[str, int]:
+    """Room that is spoken for. Who is not divided by room, and takes no part of a choice by room, does not ask."""
+    block = base.placement.replica_scheduling
+    divided = block is not None and block.replica_scheduling_type != "Duplicated"
+    if inputs.reservations is None or not (divided or base.placement.spread_constraints):
+        return {}
+    return inputs.reservations.taken(inputs.snapshot, base.replica_requirements, base.components, now=inputs.now)

@@ -48,10 +48,11 @@ def _own(manifest: Manifest | None) -> Manifest:
     if not manifest:
         return {}
     metadata = {key: value for key, value in (manifest.get("metadata") or {}).items() if key not in _NEUTRAL}
-    annotations = {key: value for key, value in (metadata.get("annotations") or {}).items() if key != _LAST_APPLIED}
-    metadata = {key: value for key, value in metadata.items() if key != "annotations"} | (
-        {"annotations": annotations} if annotations else {}
-    )
+    kept = {
+        "annotations": {key: value for key, value in (metadata.get("annotations") or {}).items() if key != _LAST_APPLIED},
+        "labels": {key: value for key, value in (metadata.get("labels") or {}).items() if not key.endswith(_IDENTITY)},
+    }
+    metadata = {key: value for key, value in metadata.items() if key not in kept} | {key: value for key, value in kept.items() if value}
     return {**{key: value for key, value in manifest.items() if key != "status"}, "metadata": metadata}
 
 
@@ -76,14 +77,14 @@ def _redacted(fields: Iterator[PlannedField], before: Manifest | None, after: Ma
 
 
 def _walk(before: Any, after: Any, path: str) -> Iterator[PlannedField]:
-    if type(before) is type(after) and before == after:
-        return
+    if type(before) is type(after) and before == after and not isinstance(before, (dict, list)):
+        return  # Not so for a whole map: 1 equals True for Python, and for nobody else.
     if _is_map(before) and _is_map(after) and (before or after):
         for key in sorted({*(before or {}), *(after or {})}):
             yield from _walk((before or {}).get(key), (after or {}).get(key), _join(path, key))
     elif _is_list(before) and _is_list(after) and (before or after):
         yield from _walk_list(before or [], after or [], path)
-    else:
+    elif before or after or type(before) is not type(after):
         yield PlannedField(path=path, before=before, after=after)
 
 

@@ -8,6 +8,7 @@ values: `deciding` composes them.
 from shoal.domain.scheduling.attach import Attached, attach
 from shoal.domain.scheduling.binding import explained, lay_over, next_summary_at, same_content, should_write, to_binding
 from shoal.domain.scheduling.decision import Decision
+from shoal.domain.scheduling.ledger import Ledger, Recorded, Reservations
 from shoal.domain.scheduling.plugins import PLUGINS, Plugin, chosen
 from shoal.domain.scheduling.request import Request
 from shoal.domain.scheduling.schedule import condition, keep, schedule
@@ -17,8 +18,11 @@ __all__ = [
     "PLUGINS",
     "Attached",
     "Decision",
+    "Ledger",
     "Plugin",
+    "Recorded",
     "Request",
+    "Reservations",
     "Snapshot",
     "attach",
     "chosen",

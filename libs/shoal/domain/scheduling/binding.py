@@ -41,6 +41,7 @@ def explained(
     position: int,
     lost_policies: dict[str, str] | None = None,
     estimates: dict[str, int] | None = None,
+    reserved: dict[str, int] | None = None,
 ) -> Binding:
     """The binding with what explains it, made only for a binding that is written."""
     explanation = Explanation(
@@ -49,6 +50,7 @@ def explained(
         rounds=decision.rounds,
         lost_policies=lost_policies or {},
         estimates=estimates or {},
+        reserved=reserved or {},
         decided_at=now.strftime("%Y-%m-%dT%H:%M:%SZ"),
         view_position=position,
     )
@@ -73,7 +75,9 @@ def bounded(explanation: Explanation, bytes_max: int = EXPLANATION_BYTES_MAX) ->
         rejected, scores = _half(explanation.rejected), _half(explanation.scores)
         left_out = len(explanation.rejected) - len(rejected) + len(explanation.scores) - len(scores)
         explanation = msgspec.structs.replace(explanation, rejected=rejected, scores=scores, left_out=explanation.left_out + left_out)
-    return explanation if _fits(explanation, bytes_max) else msgspec.structs.replace(explanation, estimates={}, rounds=(), lost_policies={})
+    return explanation if _fits(explanation, bytes_max) else msgspec.structs.replace(
+        explanation, estimates={}, reserved={}, rounds=(), lost_policies={}
+    )
 
 
 _SENTENCE_MAX, _SENTENCES_MAX = 500, 50

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import repeat
 from operator import neg
 from typing import NamedTuple
@@ -68,7 +68,7 @@ def _plain(question: Question, feasible: Bits) -> list[Candidate]:
     if not request.workload:
         same = repeat(UNLIMITED)
         return list(map(Candidate._make, zip(repeat(0), repeat(0), repeat(-UNLIMITED), names, same, repeat(0), regions, repeat(0))))
-    room = list(snapshot.chosen(snapshot.room(request.requirements, request.components), feasible))
+    room = list(snapshot.chosen(_general(question), feasible))
     return list(map(Candidate._make, zip(repeat(0), repeat(0), map(neg, room), names, room, repeat(0), regions, repeat(0))))
 
 
@@ -76,7 +76,7 @@ def _special(question: Question, feasible: Bits, targets: Mapping[str, TargetClu
     request, snapshot = question.request, question.snapshot
     tiers = [snapshot.matching(affinity) for affinity in question.affinities] if len(question.affinities) > 1 else []
     prefer = [snapshot.bits(tier) for tier in request.prefer]
-    room = snapshot.room(request.requirements, request.components) if request.workload else ()
+    room = _general(question) if request.workload else ()
     found = []
     for index in snapshot.indexes_in(feasible):
         cluster = snapshot.clusters[index]
@@ -95,6 +95,20 @@ def _special(question: Question, feasible: Bits, targets: Mapping[str, TargetClu
             )
         )
     return found
+
+
+def _general(question: Question) -> Sequence[int]:
+    """The general estimator's room by position, without what other decisions have taken of it and no inventory knows yet (E11)."""
+    request, snapshot = question.request, question.snapshot
+    general = snapshot.room(request.requirements, request.components)
+    if not request.reserved:
+        return general
+    left = list(general)
+    for name, taken in request.reserved.items():
+        place = snapshot.place(name)
+        if place is not None:
+            left[place] = max(0, left[place] - taken)
+    return left
 
 
 def _score(*, here: bool, preference: int, preferring: bool) -> int:

@@ -69,7 +69,6 @@ class _Claim(NamedTuple):
 
 
 class _Cached(msgspec.Struct):
-    snapshot: Snapshot
     version: int
     taken: dict[str, int]
 
@@ -81,22 +80,25 @@ class Ledger:
         self._claims: dict[Ref, _Claim] = {}
         self._seen: dict[Ref, dict[str, list[tuple[int, float]]]] = {}
         """Template -> cluster -> (pods, since when at least so many are there), rising."""
-        self._copies: dict[Ref, TemplateStatus] = {}
+        self._copies: dict[Ref, tuple[TemplateStatus, float]] = {}
         self._counted: dict[str, tuple[ResourceSummary | None, float]] = {}
         """Cluster -> its last figures, and when they were heard to change."""
         self._open: dict[str, dict[Ref, tuple[Promise, ...]]] = {}
         self._due: list[tuple[float, str, Ref]] = []
-        """When a reservation ends by itself."""
+        """When a reservation ends by itself; each once."""
+        self._awaited: set[tuple[float, str, Ref]] = set()
         self._log: list[str] = []
         """Clusters whose reservations changed, in order."""
         self._cache: dict[bytes, _Cached] = {}
+        self._cached_for: Snapshot | None = None
 
     def copy(self) -> Ledger:
         """One that goes its own way from here: for what is only supposed."""
         other = Ledger()
         other._claims = dict(self._claims)
         other._seen = {ref: {name: list(counts) for name, counts in seen.items()} for ref, seen in self._seen.items()}
-        other._copies, other._counted, other._due = dict(self._copies), dict(self._counted), list(self._due)
+        other._copies, other._counted = dict(self._copies), dict(self._counted)
+        other._due, other._awaited = list(self._due), set(self._awaited)
         other._open = {name: dict(refs) for name, refs in self._open.items()}
         return other
 
@@ -108,10 +110,9 @@ class Ledger:
         claim = _claim(binding) if binding is not None else None
         if claim is not None:
             self._claims[ref] = claim
-            status = self._copies.get(ref)
-            if status is not None and claim != before:
-                self._count(ref, claim, status, math.inf)
-        elif before is not None and binding is None:
+            if ref in self._copies and claim != before:
+                self._count(ref, claim, *self._copies[ref])
+        else:
             self._seen.pop(ref, None)
         for name in {**(before.wanted if before else {}), **(claim.wanted if claim else {})}:
             self._weigh(ref, name)
@@ -122,7 +123,7 @@ class Ledger:
             self._copies.pop(ref, None)
             self._seen.pop(ref, None)
             return
-        self._copies[ref] = status
+        self._copies[ref] = (status, at)
         claim = self._claims.get(ref)
         if claim is not None:
             self._count(ref, claim, status, at)
@@ -147,12 +148,13 @@ class Ledger:
         self._end(now.timestamp())
         if not self._open:
             return {}
+        if self._cached_for is not snapshot or len(self._cache) >= _CACHED_MAX:
+            self._cached_for = snapshot
+            self._cache.clear()
         key = msgspec.msgpack.encode((requirements, components if len(components) > 1 else ()))
         known = self._cache.get(key)
-        if known is None or known.snapshot is not snapshot:
-            if len(self._cache) >= _CACHED_MAX:
-                self._cache.clear()
-            known = self._cache[key] = _Cached(snapshot, len(self._log), {})
+        if known is None:
+            known = self._cache[key] = _Cached(len(self._log), {})
             changed = set(self._open)
         else:
             changed = set(self._log[known.version :])
@@ -196,10 +198,10 @@ class Ledger:
             del seen[name]
         for name, wanted in claim.wanted.items():
             pods = min(wanted, _pods(ref.kind, status.copy(name), wanted, claim.epochs[name]))
-            counts = [(count, since) for count, since in seen.get(name, ()) if count < pods or (count == pods and since <= at)]
-            had = next((since for count, since in reversed(seen.get(name, [])) if count >= pods), at)
+            had = seen.get(name, [])
+            counts = [(count, since) for count, since in had if count <= pods]
             if pods and (not counts or counts[-1][0] < pods):
-                counts.append((pods, min(at, had)))
+                counts.append((pods, min(at, next((since for count, since in had if count > pods), at))))
             seen[name] = counts
 
     def _weigh(self, ref: Ref, name: str) -> None:
@@ -212,13 +214,15 @@ class Ledger:
         for count, since in counts:
             if since + SETTLE_S <= heard:
                 settled = max(settled, count)
-            elif since < math.inf and not count <= settled:
-                heapq.heappush(self._due, (since + QUIET_S, name, ref))
+            elif (due := (since + QUIET_S, name, ref)) not in self._awaited:
+                self._awaited.add(due)
+                heapq.heappush(self._due, due)
         self._put(ref, name, claim, wanted - min(settled, wanted))
 
     def _end(self, now: float) -> None:
         """Pods that were seen for long enough are in the figures, though these did not change."""
         while self._due and self._due[0][0] <= now:
+            self._awaited.discard(self._due[0])
             due, name, ref = heapq.heappop(self._due)
             claim = self._claims.get(ref)
             counts = self._seen.get(ref, {}).get(name, [])

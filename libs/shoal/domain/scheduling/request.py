@@ -38,6 +38,9 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     estimates: dict[str, int] | None = None
     """By cluster: room for further replicas, from better estimators than the general one (Q02); absent clusters were not asked."""
 
+    reserved: dict[str, int] = {}
+    """By cluster: room that other decisions, and this one's last, have taken and no inventory knows yet (E11, `Ledger.taken`)."""
+
     @property
     def workload(self) -> bool:
         """R2.10: something with pods of its own; everything else just has to be there."""

@@ -40,6 +40,7 @@ class Snapshot:
         self.by_name = dict(zip(self.names, self.clusters, strict=True))
         # The first name has the highest bit: written in binary, the number reads in the order of the names.
         self._bit = {name: 1 << (count - 1 - position) for position, name in enumerate(self.names)}
+        self._place = {name: position for position, name in enumerate(self.names)}
         self._answers: dict[tuple[str, bytes], Any] = {}
         self.forgotten = self._where(lambda cluster: cluster.forgotten)
         self.deleting = self._where(lambda cluster: cluster.deleting)
@@ -68,6 +69,10 @@ class Snapshot:
     def bit(self, name: str) -> Bits:
         """The cluster as a set; the empty set for one that is not known."""
         return self._bit.get(name, 0)
+
+    def place(self, name: str) -> int | None:
+        """Its position in what is told by position (`room`)."""
+        return self._place.get(name)
 
     def bits(self, names: Iterable[str]) -> Bits:
         result = 0

@@ -46,6 +46,12 @@ def live(*clusters: str, **removals: Removal) -> Seen:
             TOMBSTONE, Seen(13, TemplateStatus(template_uid="u", copies=(CopyStatus(cluster="m1"),)), inputs={"binding": 12}), "waits for m1",
             id="a-copy-is-left",
         ),
+        pytest.param(
+            TOMBSTONE,
+            Seen(13, TemplateStatus(template_uid="u", copies=(CopyStatus(cluster="m1", reason="Applying"), CopyStatus(cluster="m2", reason="NotEmpty", message="holds v1/x"))), inputs={"binding": 12}),
+            "waits for m1, m2 (NotEmpty: holds v1/x)",
+            id="something-stands-in-the-way",
+        ),
         pytest.param(TOMBSTONE, GONE, "", id="gone"),
         pytest.param(TOMBSTONE, Seen(14, deleted=True, inputs={"binding": 12}), "", id="status-ended-too"),
     ],
