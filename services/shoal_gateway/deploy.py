@@ -102,7 +102,9 @@ class Deploys:
     registry: Registry
     index: Index
     serve: Callable[[Store, Callable[[], str]], Handler]
-    """Makes an API server over a store, with where the uids of new objects come from."""
+    """Makes an API server over a store, with where the uids of new objects come from. Kinds that are only staged are not served by others."""
+    refresh: Callable[[], None]
+    """Brings `registry` up to the definitions that the hub has by now."""
     events: Publisher
     clock: Clock
     new_uid: Callable[[], str]
@@ -126,6 +128,7 @@ class Deploys:
         change, digest = self.new_change(), digest_of(event.data)
         for _ in range(TRIES):
             await self.view.settled()
+            self.refresh()
             known = self._known(event, digest)
             if known is not None:
                 return known
@@ -173,6 +176,7 @@ class Deploys:
     async def rehearse(self, event: DeployEvent) -> Rehearsal:
         """Stages a deploy as `handle` does and writes nothing. An empty application labels nothing and has no versions."""
         await self.view.settled()
+        self.refresh()
         origin.enter(origin.Origin(f"deploy/{event.source}", self.new_change()))
         staging = Staging(self.store)
         deploy = _Deploy(event, "", staging, self.serve(staging, _uids(event)), f"deploy:{event.source}"[:128], refusals=[])

@@ -23,7 +23,7 @@ from shoal.bus.progress import ProgressReader
 from shoal.bus.requests import serve
 from shoal.bus.view import View
 from shoal.bus.work_queue import WorkQueue
-from shoal.kube.apiserver import HUB, ApiServer, Store, asgi
+from shoal.kube.apiserver import HUB, ApiServer, Registry, Store, asgi
 from shoal.kube.apiserver.errors import failure
 from shoal.kube.wire import Handler, Request, Response
 from shoal.messages.catalogue import PLAN_SUBJECT, REGISTER_SUBJECT, STATE, STATE_FAMILIES, WORK, WORKS, DeployAnswer, Register
@@ -193,18 +193,18 @@ async def assemble(
     admission = HubAdmission(state, now=clock.now, object_bytes_max=config.object_bytes_max)
     options = msgspec.structs.replace(HUB, object_bytes_max=config.object_bytes_max, request_bytes_max=config.request_bytes_max)
 
-    def api_over(store: Store, uid: Callable[[], str]) -> ApiServer:
-        return ApiServer(store, registry, now=clock.now, uid=uid, admission=admission, options=options)
+    def api_over(store: Store, served: Registry, uid: Callable[[], str]) -> ApiServer:
+        return ApiServer(store, served, now=clock.now, uid=uid, admission=admission, options=options)
 
     def serve_staged(store: Store, uid: Callable[[], str]) -> Handler:
-        return api_over(store, uid).handle
+        return api_over(store, Registry(registry), uid).handle  # Its own registry: what a refused deploy would have defined is not served.
 
-    api = api_over(store, new_uid)
+    api = api_over(store, registry, new_uid)
     hub = Hub(api.handle, store, registry)
     limits = Limits(deploy_bytes_max=config.deploy_bytes_max, objects_max=config.deploy_objects_max)
     deploys = Deploys(
         store=store, view=state, entries=entries, registry=registry, index=index, serve=serve_staged, events=events, clock=clock,
-        new_uid=new_uid, new_change=new_change, limits=limits,
+        new_uid=new_uid, new_change=new_change, limits=limits, refresh=api.refresh,
     )  # fmt: skip
 
     changes = Changes(state, works, index, ViewFacts(state, works, index, progress), entries, events, clock=clock)

@@ -26,13 +26,14 @@ from shoal.messages.catalogue import (
     STATE,
     STATE_FAMILIES,
     STATUS,
+    WORK,
     Beat,
     ListReports,
 )
 from shoal.runtime.bus import connect_bus
 from shoal.runtime.clock import SystemClock
 from shoal.runtime.config import MonitorConfig
-from shoal.runtime.reconciling import Parts, Reconciling, resync
+from shoal.runtime.reconciling import Parts, Reconciling, resync, went_back
 from shoal_health_monitor.answers import Answers
 from shoal_health_monitor.beats import Beats
 from shoal_health_monitor.judge import Judge
@@ -65,10 +66,15 @@ def parts(config: MonitorConfig, bus: Bus, clock: Clock, chance: Callable[[], fl
     reports.subscribe(triggers.reported)
     state.on_rebuilt(triggers.everything)
     reports.on_rebuilt(triggers.everything)
+
+    async def last_work() -> int:
+        return (await bus.info(WORK.name)).last
+
     answers = Answers(reports, config.page_items_max)
     return Parts(
         bus=bus,
         views=(state, reports),
+        sound=(went_back(lambda: reports.entries(REPORTS), "work", "WORK", last_work),),
         queues=(queue, judge.queue),
         loops=(judge.loop, resync(config.resync_interval_s, clock, chance, triggers.everything)),
         serve=(

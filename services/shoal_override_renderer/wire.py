@@ -19,7 +19,7 @@ from shoal.messages.catalogue import BELIEF, BINDING, OBJECT, STATE, STATE_FAMIL
 from shoal.runtime.bus import connect_bus
 from shoal.runtime.clock import SystemClock
 from shoal.runtime.config import RendererConfig
-from shoal.runtime.reconciling import Decided, Parts, Reconciling, resync
+from shoal.runtime.reconciling import Decided, Parts, Reconciling, resync, went_back
 from shoal_override_renderer.answers import Answers
 from shoal_override_renderer.knowledge import OVERRIDE_KINDS, Knowledge, selects
 from shoal_override_renderer.reconcile import Reconciler
@@ -52,6 +52,7 @@ def parts(config: RendererConfig, bus: Bus, clock: Clock, chance: Callable[[], f
     return Parts(
         bus=bus,
         views=(state, works),
+        sound=(went_back(lambda: works.entries(WORKS), "binding", "STATE", state.settled),),
         queues=(queue,),
         loops=(progress.run, resync(config.resync_interval_s, clock, chance, triggers.everything)),
         serve=(lambda: serve(bus, "ask.*.works", ListWorks, answers.works, queue="override-renderer"),),

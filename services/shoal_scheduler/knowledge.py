@@ -77,7 +77,7 @@ class Knowledge:
             self.ledger.counted(ref.name, None if entry.deleted else entry.body.status.resource_summary, entry.time)
             return self.clusters.believed(ref.name, None if entry.deleted else entry.body)
         if family == BINDING.name:
-            self.ledger.decided(ref, None if entry.deleted else entry.body)
+            self.ledger.decided(ref, None if entry.deleted else entry.body, entry.time)
             self._binding(entry)
         if family != OBJECT.name:
             return False

@@ -58,11 +58,12 @@ class Reconciler:
     ) -> int:
         draft = draft_of(ref, binding, template=template, previous=previous, tombstone=outcome.tombstone, headers=headers)
         # Known to the next decision before it is written: two must not spend the same room.
-        self.knowledge.ledger.decided(ref, None if outcome.tombstone else binding)
+        self.knowledge.ledger.decided(ref, None if outcome.tombstone else binding, self.clock.now().timestamp())
         try:
             sequence = await self.entries.write(draft, expected=previous.revision if previous else 0)
         except RevisionConflict:
-            self.knowledge.ledger.decided(ref, previous.body if previous is not None and not previous.deleted else None)
+            stands = previous is not None and not previous.deleted
+            self.knowledge.ledger.decided(ref, previous.body if previous is not None and stands else None, previous.time if previous else 0)
             raise
         log.info(
             "binding ended" if outcome.tombstone else "binding scheduled",

@@ -118,7 +118,10 @@ REFUSED = [
     pytest.param(event("r19", *(config(f"half-{n}") for n in range(999))), "TooMany", ["998", "split it"], id="more objects than fit"),
     pytest.param(event("r20", HALF, config("Not_A_Name")), "InvalidManifest", ["metadata.name"], id="name that is none"),
     pytest.param(
-        event("r21", HALF, config("other", labels={"shoal.dev/application": "other"})), "InvalidManifest", ["make them the same"], id="another application's label"
+        event("r21", HALF, config("other", labels={"shoal.dev/application": "other"})),
+        "InvalidManifest",
+        ["make them the same"],
+        id="another application's label",
     ),
 ]  # fmt: skip
 
@@ -142,6 +145,23 @@ def test_an_object_above_the_limit_says_the_limit(hub: Machine) -> None:
     answer = hub.deploy(event("large-2", HALF, secret))
     assert (answer["accepted"], answer["reason"]) in {(False, "TooLarge"), (False, "InvalidManifest")}
     assert "half" not in configs(hub)
+
+
+def test_a_kind_that_was_only_part_of_a_refused_deploy_is_not_served(hub: Machine) -> None:
+    definition = {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": "rockets.example.com"},
+        "spec": {
+            "group": "example.com",
+            "scope": "Namespaced",
+            "names": {"plural": "rockets", "singular": "rocket", "kind": "Rocket", "listKind": "RocketList"},
+            "versions": [{"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": {"type": "object"}}}],
+        },
+    }
+    assert hub.deploy(event("kind", definition, MISSPELT))["reason"] == "InvalidManifest"
+    assert "the server doesn't have a resource type" in hub.kubectl("get", "rockets", code=1)
+    assert hub.deploy(event("kind-2", UNKNOWN))["reason"] == "UnknownKind"
 
 
 def test_the_same_event_gets_the_same_answer_and_other_content_is_refused(hub: Machine) -> None:

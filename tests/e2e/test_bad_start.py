@@ -99,11 +99,16 @@ def test_nats_server_is_missing_or_too_old(tmp_path: Path) -> None:
     assert not survivors(Layout(tmp_path / "state"))
 
 
+FAR = {"SHOAL_BUS_URL": "nats://nats.example:4222"}
+FAR_TLS = {"SHOAL_BUS_URL": "tls://nats.example:4222"}
+CREDENTIALS = "SHOAL_BUS_CREDENTIALS_FILE"
+MEMBER = {"SHOAL_CLUSTER": "x", "SHOAL_KUBECONFIG": "NOWHERE"}
+OPEN = ["SHOAL_HTTP_HOST=0.0.0.0", "SHOAL_TOKENS_FILE", "SHOAL_TLS_CERT_FILE"]
 SERVICES = [
-    pytest.param("shoal_gateway", {"SHOAL_HTTP_HOST": "0.0.0.0"}, 2, ["SHOAL_HTTP_HOST=0.0.0.0", "SHOAL_TOKENS_FILE", "SHOAL_TLS_CERT_FILE"], id="gateway off loopback without tokens"),
-    pytest.param("shoal_scheduler", {"SHOAL_BUS_URL": "nats://nats.example:4222"}, 2, ["nats.example", "SHOAL_BUS_CREDENTIALS_FILE"], id="bus off loopback without credentials"),
-    pytest.param("shoal_agent", {"SHOAL_BUS_URL": "nats://nats.example:4222", "SHOAL_BUS_CREDENTIALS_FILE": "TOKEN", "SHOAL_CLUSTER": "x", "SHOAL_KUBECONFIG": "NOWHERE"}, 2, ["nats.example", "tls://"], id="bus off loopback without TLS"),
-    pytest.param("shoal_scheduler", {"SHOAL_BUS_URL": "tls://nats.example:4222", "SHOAL_BUS_CREDENTIALS_FILE": "/no/such/file"}, 2, ["/no/such/file", "cannot be read"], id="credentials that are not there"),
+    pytest.param("shoal_gateway", {"SHOAL_HTTP_HOST": "0.0.0.0"}, 2, OPEN, id="gateway off loopback without tokens"),
+    pytest.param("shoal_scheduler", FAR, 2, ["nats.example", CREDENTIALS], id="bus off loopback without credentials"),
+    pytest.param("shoal_agent", FAR | MEMBER | {CREDENTIALS: "TOKEN"}, 2, ["nats.example", "tls://"], id="bus off loopback without TLS"),
+    pytest.param("shoal_scheduler", FAR_TLS | {CREDENTIALS: "/no/such/file"}, 2, ["/no/such/file", "cannot be read"], id="credentials that are not there"),
     pytest.param("shoal_health_monitor", {"SHOAL_GRACE_S": "1"}, 2, ["SHOAL_GRACE_S=1", "three beats"], id="grace too short"),
     pytest.param("shoal_scheduler", {"SHOAL_WORKERS": "many"}, 2, ["SHOAL_WORKERS=many", "whole number"], id="no number"),
     pytest.param("shoal_agent", {}, 2, ["SHOAL_CLUSTER"], id="agent of no cluster"),
@@ -119,9 +124,7 @@ def test_a_setting_that_cannot_be_used(tmp_path: Path, module: str, settings: di
         (tmp_path / name).write_text(content)
     given = {key: str(tmp_path / value) if value in files else value for key, value in settings.items()}
     kept = {key: value for key, value in os.environ.items() if not key.startswith("SHOAL_")}
-    result = subprocess.run(
-        [sys.executable, "-m", module], capture_output=True, text=True, timeout=20, env={**kept, **given}, check=False
-    )
+    result = subprocess.run([sys.executable, "-m", module], capture_output=True, text=True, timeout=20, env={**kept, **given}, check=False)
     told = result.stdout + result.stderr
     assert result.returncode == code, told
     assert all(word in told for word in words), told

@@ -330,16 +330,6 @@ def test_an_object_waits_for_its_namespace(hub: Machine) -> None:
     assert reason(hub, "waits", "m2") == "DependencyMissing"
 
 
-def test_an_obstacle_that_is_taken_away_is_noticed(hub: Machine) -> None:
-    hub.kubectl("create", "configmap", "obstacle", "-n", NAMESPACE, "--from-literal=v=theirs", member="m1")
-    deploy(hub, "obstacle", config("obstacle"))
-    eventually(lambda: reason(hub, "obstacle", "m1") == "Conflict", limit_s=10, what="Conflict in m1")
-    assert held(hub, "m1", "obstacle") == "theirs"
-    hub.kubectl("delete", "configmap", "obstacle", "-n", NAMESPACE, member="m1")
-    eventually(lambda: held(hub, "m1", "obstacle") == "1", limit_s=25, what="our copy, once theirs was gone")
-    eventually(lambda: copy_of(hub, "obstacle", "m1").get("applied"), limit_s=10, what="and the hub says so")
-
-
 # --- namespaces -------------------------------------------------------------------------------------------------------------------------
 
 
@@ -358,21 +348,38 @@ def test_a_namespace_that_was_there_is_used_and_stays(hub: Machine) -> None:
     assert not held(hub, "m1", "guest", "theirs")
 
 
-def test_a_namespace_with_objects_of_others_is_not_deleted(hub: Machine) -> None:
+def test_an_obstacle_is_told_left_alone_and_its_end_is_noticed(hub: Machine) -> None:
+    """A namespace that holds what is not ours is not deleted, an object that is not ours is not overwritten: until somebody takes it away."""
     deploy(hub, "shared", namespace("shared"))
     eventually(lambda: "shared" in hub.objects("m2", "namespaces"), limit_s=15, what="the namespace in m2")
     hub.kubectl("create", "configmap", "foreign", "-n", "shared", "--from-literal=v=theirs", member="m2")
+    hub.kubectl("create", "configmap", "obstacle", "-n", NAMESPACE, "--from-literal=v=theirs", member="m1")
+
     hub.kubectl("delete", "namespace", "shared", "--wait=false")
-    eventually(lambda: "shared" not in hub.objects("m1", "namespaces"), limit_s=15, what="gone in m1")
+    deploy(hub, "obstacle", config("obstacle"))
 
     def told() -> str:
         return next((problem["message"] for problem in hub.hub.get("/api/status")["problems"] if "shared" in problem["subject"]), "")
 
     eventually(lambda: "m2 (NotEmpty: " in told() and "foreign" in told(), limit_s=15, what="NotEmpty in m2, with what is in the way")
-    assert held(hub, "m2", "foreign", "shared") == "theirs"
+    eventually(lambda: reason(hub, "obstacle", "m1") == "Conflict", limit_s=10, what="Conflict in m1")
+    assert "shared" not in hub.objects("m1", "namespaces"), "gone where it was empty"
+    assert (held(hub, "m2", "foreign", "shared"), held(hub, "m1", "obstacle")) == ("theirs", "theirs")
+
     hub.kubectl("delete", "configmap", "foreign", "-n", "shared", member="m2")
+    hub.kubectl("delete", "configmap", "obstacle", "-n", NAMESPACE, member="m1")
+    eventually(lambda: held(hub, "m1", "obstacle") == "1", limit_s=25, what="our copy, once theirs was gone")
+    eventually(lambda: copy_of(hub, "obstacle", "m1").get("applied"), limit_s=10, what="and the hub says so")
     eventually(lambda: "shared" not in hub.objects("m2", "namespaces"), limit_s=25, what="gone in m2, once it was empty")
     eventually(lambda: "NotFound" in hub.kubectl("get", "namespace", "shared", code=None), limit_s=15, what="gone in the hub")
+
+
+def test_a_foreign_object_does_not_hold_up_the_end_of_its_template(hub: Machine) -> None:
+    hub.kubectl("create", "configmap", "kept", "-n", NAMESPACE, "--from-literal=v=theirs", member="m1")
+    deploy(hub, "kept", config("kept"))
+    eventually(lambda: reason(hub, "kept", "m1") == "Conflict" and held(hub, "m2", "kept"), limit_s=10, what="Conflict in m1")
+    hub.kubectl("delete", "configmap", "kept", "-n", NAMESPACE, "--timeout=20s")
+    assert (held(hub, "m1", "kept"), held(hub, "m2", "kept")) == ("theirs", "")
 
 
 # --- somebody fights back ---------------------------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from shoal.api.meta import Condition, Ref, Struct
+from shoal.api.options import NO_OPTIONS, PlacementOptions
 from shoal.api.policy import Failover, Placement, Suspension
 
 REPLACEMENT_READY = "ReplacementReady"
@@ -71,12 +72,21 @@ class Claim(Struct, frozen=True, kw_only=True):
     """Content revision of the policy that the decision used."""
 
 
+class TargetComponent(Struct, frozen=True, kw_only=True):
+    """So many pods of one pod template, of a workload that has several (D15)."""
+
+    name: str
+    replicas: int = 0
+
+
 class TargetCluster(Struct, frozen=True, kw_only=True):
     name: str
     replicas: int | None = None
     """None: the kind is not divided; every selected cluster gets it as it is (R4.1)."""
     epoch: int = 0
     """The scheduler's view position in `STATE` when it assigned this cluster; an agent never acts for a lower one."""
+    components: tuple[TargetComponent, ...] = ()
+    """Of a workload with several pod templates: the whole set, which is never split (R4.20)."""
 
 
 class Removal(Struct, frozen=True, kw_only=True):
@@ -134,6 +144,23 @@ class Explanation(Struct, frozen=True, kw_only=True):
     view_position: int = 0
 
 
+class Standing(Struct, frozen=True, kw_only=True):
+    """What a placement was made among; remembered where the policy reacts to its clusters, so that a change can be told."""
+
+    at: str = ""
+    """RFC 3339: when it was made."""
+    candidates: tuple[str, ...] = ()
+    """Clusters that fitted."""
+    outside: dict[str, tuple[str, ...]] = {}
+    """Clusters that the affinity speaks of and that did not fit, by what would let them: `recovered`, `apis`."""
+    moved_at: str = ""
+    """RFC 3339: the last step of a move that takes several."""
+    preferred: str = ""
+    """A better group of `clusterAffinities` that fits as well (GX02)."""
+    preferred_since: str = ""
+    """RFC 3339: since when it does."""
+
+
 class Binding(Struct, frozen=True, kw_only=True):
     """Body of a `state.binding` entry. Written by the scheduler; read by renderer, health-monitor and gateway."""
 
@@ -143,6 +170,10 @@ class Binding(Struct, frozen=True, kw_only=True):
     claim: Claim | None = None
     placement: Placement = Placement()
     """As applied (E09)."""
+    options: PlacementOptions = NO_OPTIONS
+    """As applied, beside the placement."""
+    standing: Standing | None = None
+    """Only where the options react to clusters."""
     replicas: int = 0
     """Of the template; 0 for kinds without."""
     replica_requirements: ReplicaRequirements | None = None

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import msgspec
 
 from shoal.api.cluster import Cluster, ResourceSummary, Taint
+from shoal.api.options import CLUSTER_COST_ANNOTATION, CLUSTER_PRIORITY_ANNOTATION
 from shoal.api.quantity import milli
 from shoal.api.status import JOINING, READY, Belief
 
@@ -32,6 +34,12 @@ class ClusterView(msgspec.Struct, frozen=True, kw_only=True):
     """The Cluster's entry is a tombstone: nobody will ever report from there again."""
     free: dict[str, int] | None = None
     """Resource -> thousandths that are free (R4.16); None: no summary was ever reported."""
+    created: str = ""
+    """RFC 3339; of the Cluster object."""
+    priority: int = 0
+    """For policies that prefer by it; higher is better."""
+    cost: float = 0.0
+    """For policies that prefer by it; lower is better."""
     models: tuple[tuple[int, dict[str, int]], ...] = ()
     """Per resource model grade, ascending: number of nodes, and the grade's lower bounds in thousandths (R4.17)."""
 
@@ -57,9 +65,21 @@ def view_of(cluster: Cluster, belief: Belief | None, *, forgotten: bool = False)
         state=belief.state if belief else JOINING,
         deleting=forgotten or cluster.metadata.deletion_timestamp is not None,
         forgotten=forgotten,
+        created=cluster.metadata.creation_timestamp or "",
+        priority=int(_number(cluster.metadata.annotations.get(CLUSTER_PRIORITY_ANNOTATION, ""))),
+        cost=_number(cluster.metadata.annotations.get(CLUSTER_COST_ANNOTATION, "")),
         free=_free(status.resource_summary) if status.resource_summary else None,
         models=_models(spec.resource_models, status.resource_summary) if status.resource_summary else (),
     )
+
+
+def _number(text: str) -> float:
+    """Of an annotation; one that is no number says nothing."""
+    try:
+        value = float(text or 0)
+    except ValueError:
+        return 0.0
+    return value if math.isfinite(value) else 0.0
 
 
 def _free(summary: ResourceSummary) -> dict[str, int]:

@@ -6,13 +6,15 @@ A service's `wire.py` says in `Parts` what it is made of; all about starting, wa
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Hashable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 import structlog
 
 from shoal.api.clock import Clock
+from shoal.api.errors import InputsBehindOutput
+from shoal.bus.entries import Entry
 from shoal.bus.leases import Lease
 from shoal.bus.port import Bus, Subscription
 from shoal.bus.view import View
@@ -30,6 +32,8 @@ class Parts:
     bus: Bus
     views: Sequence[View] = ()
     """Loaded before anything below starts; the service is ready when all are complete."""
+    sound: Sequence[Callable[[], Awaitable[str]]] = ()
+    """Asked once the views are complete: a sentence when what stands contradicts itself. Then nothing is written, and the sentence is shown."""
     queues: Sequence[WorkQueue[Any]] = ()
     loops: Sequence[Callable[[], Awaitable[None]]] = ()
     """Coroutines that run until they are cancelled (timers, judges). One that ends or raises ends the service."""
@@ -84,6 +88,24 @@ class Decided(Generic[K]):
         )
 
 
+def went_back(
+    output: Callable[[], Iterable[Entry[Any]]], name: str, inputs: str, last: Callable[[], Awaitable[int]]
+) -> Callable[[], Awaitable[str]]:
+    """For `Parts.sound`: the bus went back when an output names a revision of its input `name` that the stream `inputs` does not have (yet).
+
+    Whoever goes on then would "correct" members to an older state; somebody has to restore the stream, or say that the older state is meant.
+    """
+
+    async def sound() -> str:
+        beyond = max((entry.inputs.get(name, 0) for entry in output()), default=0)
+        position = await last()  # After the outputs were read: what they name was there by then.
+        if beyond <= position:
+            return ""
+        return f"{inputs} ends at {position}, but what was made from it names revision {beyond}: the bus was restored to an earlier state"
+
+    return sound
+
+
 class OnlyHolder:
     """Lets a handler run only while a lease is held: others stand by with complete views and full queues, and go on when it is theirs.
 
@@ -112,6 +134,7 @@ class Reconciling:
         self._assemble = assemble
         self._parts: Parts | None = None
         self._working = False
+        self._halted = ""
         self._stop = asyncio.Event()
         self._subscriptions: list[Subscription] = []
 
@@ -140,6 +163,12 @@ class Reconciling:
     async def _work(self, parts: Parts) -> None:
         for view in parts.views:
             await view.completed()
+        for sound in parts.sound:
+            self._halted = await sound()
+            if self._halted:
+                log.error("halted, nothing is written", service=self.name, reason=InputsBehindOutput.reason, message=self._halted)
+                await self._stop.wait()
+                return
         async with asyncio.TaskGroup() as group:
             for queue in parts.queues:
                 group.create_task(queue.run())
@@ -175,7 +204,7 @@ class Reconciling:
         for view in self._parts.views:
             if not view.complete:
                 return False, f"view {view.name} is not complete"
-        return (True, "") if self._working else (False, "starting")
+        return (True, "") if self._working else (False, self._halted or "starting")
 
     def status(self) -> dict[str, Any]:
         parts = self._parts

@@ -6,7 +6,8 @@ which use the kind's rule or the generic one (R7.*). Does not belong here: where
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 from shoal.api.binding import ReplicaRequirements
 from shoal.api.meta import Manifest, Ref, group_of
@@ -40,6 +41,8 @@ __all__ = [
     "split_completions",
 ]
 
+T = TypeVar("T")
+U = TypeVar("U")
 INTERPRETERS = layered(THIRD_PARTY, NATIVE)
 _GENERIC = Interpreter(group="", kind="")
 
@@ -49,28 +52,39 @@ def interpreter_of(manifest: Manifest) -> Interpreter:
     return INTERPRETERS.get((group_of(manifest.get("apiVersion", "")), manifest.get("kind", "")), _GENERIC)
 
 
+def _answer(rule: Callable[..., T] | None, otherwise: U, *arguments: Any) -> T | U:
+    """The rule's answer; the generic one without a rule, and where an object has a shape that its kind does not have.
+
+    Objects of foreign kinds come as their makers' schemas let them through. Such an object is carried as it is: the member's API server, which
+    has the schema, is the one to refuse it and to say why.
+    """
+    if rule is None:
+        return otherwise
+    try:
+        return rule(*arguments)
+    except (TypeError, AttributeError, KeyError, IndexError, ValueError):
+        return otherwise
+
+
 def replicas_of(manifest: Manifest) -> Replicas | None:
     """How many pods the workload wants, and what one needs (R7.2, R2.8); None for kinds that have no replicas."""
-    rule = interpreter_of(manifest).replicas
-    return rule(manifest) if rule else None
+    return _answer(interpreter_of(manifest).replicas, None, manifest)
 
 
 def revise(manifest: Manifest, replicas: int) -> Manifest:
     """The manifest with this number of replicas (R6.3); unchanged for kinds that have none."""
-    rule = interpreter_of(manifest).revise
-    return rule(manifest, replicas) if rule else manifest
+    return _answer(interpreter_of(manifest).revise, manifest, manifest, replicas)
 
 
 def retain(desired: Manifest, live: Manifest) -> Manifest:
     """`desired` with the fields that the member owns taken from `live` (R7.3)."""
-    rule = interpreter_of(desired).retain
-    return rule(desired, live) if rule else desired
+    return _answer(interpreter_of(desired).retain, desired, desired, live)
 
 
 def reflect(live: Manifest) -> Manifest | None:
     """The status that the hub should know of a member's copy (R7.5); the whole `status` for kinds without a rule, None without one."""
-    rule = interpreter_of(live).reflect
-    return rule(live) if rule else live.get("status") or None
+    status = live.get("status")
+    return _answer(interpreter_of(live).reflect, status, live) if isinstance(status, dict) and status else None
 
 
 def health(live: Manifest) -> str:
@@ -78,10 +92,8 @@ def health(live: Manifest) -> str:
     rule = interpreter_of(live).health
     if rule is None:
         return HEALTHY
-    try:
-        return HEALTHY if rule(live) else UNHEALTHY
-    except (TypeError, AttributeError, KeyError):
-        return UNKNOWN
+    healthy = _answer(rule, None, live)
+    return UNKNOWN if healthy is None else HEALTHY if healthy else UNHEALTHY
 
 
 def aggregate(template: Manifest, items: Sequence[CopyStatus], generation: int) -> Manifest | None:
@@ -89,24 +101,22 @@ def aggregate(template: Manifest, items: Sequence[CopyStatus], generation: int) 
 
     `items` are sorted by cluster; `generation` is the template's, which a copy must have been rendered from to count as caught up.
     """
-    rule = interpreter_of(template).aggregate
-    return rule(template, items, generation) if rule else None
+    return _answer(interpreter_of(template).aggregate, None, template, items, generation)
 
 
 def prune(manifest: Manifest) -> Manifest:
     """The manifest without what only the hub's server filled in (R6.5). Pruning twice is pruning once."""
     pruned = prune_metadata(manifest)
-    rule = interpreter_of(manifest).prune
-    return rule(pruned) if rule else pruned
+    return _answer(interpreter_of(manifest).prune, pruned, pruned)
 
 
 def dependencies(manifest: Manifest) -> tuple[Ref, ...]:
     """What the object cannot run without, in its own namespace (R7.6); sorted, each once."""
     rule = interpreter_of(manifest).dependencies
-    return tuple(sorted(set(rule(manifest)))) if rule else ()
+    return _answer(lambda: tuple(sorted(set(rule(manifest)))), ()) if rule else ()
 
 
 def images(manifest: Manifest) -> tuple[str, ...]:
     """Images of the containers, each once, without init containers; empty for kinds that run nothing."""
     rule = interpreter_of(manifest).pods
-    return images_of(rule(manifest) if rule else (pod_of(manifest),))
+    return _answer(lambda: images_of(rule(manifest) if rule else (pod_of(manifest),)), ())

@@ -104,14 +104,17 @@ class Ledger:
 
     # --- what is heard ---
 
-    def decided(self, ref: Ref, binding: Binding | None) -> None:
-        """A decision stands, or is about to be written; None: there is none any more."""
+    def decided(self, ref: Ref, binding: Binding | None, at: float) -> None:
+        """A decision stands, or is about to be written; None: there is none any more. `at` in seconds, when it was made."""
         before = self._claims.pop(ref, None)
         claim = _claim(binding) if binding is not None else None
         if claim is not None:
             self._claims[ref] = claim
-            if ref in self._copies and claim != before:
-                self._count(ref, claim, *self._copies[ref])
+            if before is not None and claim != before:
+                self._shorten(ref, claim)
+            elif before is None and ref in self._copies:
+                status, told = self._copies[ref]
+                self._count(ref, claim, status, max(told, at))
         else:
             self._seen.pop(ref, None)
         for name in {**(before.wanted if before else {}), **(claim.wanted if claim else {})}:
@@ -179,9 +182,7 @@ class Ledger:
         """All that is reserved in one cluster."""
         return tuple(promise for promises in self._open.get(cluster, {}).values() for promise in promises)
 
-    def _taken_of(
-        self, snapshot: Snapshot, name: str, requirements: ReplicaRequirements | None, components: tuple[Component, ...]
-    ) -> int:
+    def _taken_of(self, snapshot: Snapshot, name: str, requirements: ReplicaRequirements | None, components: tuple[Component, ...]) -> int:
         cluster, promised = snapshot.get(name), self.promised(name)
         if cluster is None or not promised:
             return 0
@@ -203,6 +204,20 @@ class Ledger:
             if pods and (not counts or counts[-1][0] < pods):
                 counts.append((pods, min(at, next((since for count, since in had if count > pods), at))))
             seen[name] = counts
+
+    def _shorten(self, ref: Ref, claim: _Claim) -> None:
+        """What was seen counts for a new decision only as far as it was asked for: a status from before may tell of pods that go."""
+        seen = self._seen.get(ref, {})
+        for name in list(seen):
+            wanted = claim.wanted.get(name, 0)
+            counts = [(count, since) for count, since in seen[name] if count <= wanted]
+            above = next((since for count, since in seen[name] if count > wanted), None)
+            if above is not None and wanted and (not counts or counts[-1][0] < wanted):
+                counts.append((wanted, above))
+            if counts:
+                seen[name] = counts
+            else:
+                del seen[name]
 
     def _weigh(self, ref: Ref, name: str) -> None:
         """Puts down what is still promised of one binding in one cluster."""

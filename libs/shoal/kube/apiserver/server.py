@@ -97,6 +97,10 @@ class ApiServer:
                 body = encode({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
                 await self.handle(Request(method="POST", path="/api/v1/namespaces", body=body, query={"fieldManager": "bootstrap"}))
 
+    def refresh(self) -> None:
+        """Serves from now on the kinds whose definitions are in the store. Requests do it by themselves."""
+        self._custom.refresh()
+
     def stop(self) -> None:
         """Ends all watches, so that the front door can close."""
         self._reads.stop()

@@ -420,7 +420,9 @@ def test_reflection_keeps_what_is_merged():
 
 
 @pytest.mark.spec("I02", "R7.3")
-@pytest.mark.parametrize("api_version, kind", [(HELM, "HelmRelease"), (KUSTOMIZE, "Kustomization"), (SOURCE, "Bucket"), (ARGO, "Workflow")])
+@pytest.mark.parametrize(
+    ("api_version", "kind"), [(HELM, "HelmRelease"), (KUSTOMIZE, "Kustomization"), (SOURCE, "Bucket"), (ARGO, "Workflow")]
+)
 def test_a_suspended_copy_stays_suspended(api_version, kind):
     assert retain(of(api_version, kind, a=1), of(api_version, kind, suspend=True))["spec"] == {"a": 1, "suspend": True}
     assert retain(of(api_version, kind, suspend=True), of(api_version, kind))["spec"] == {"suspend": True}
