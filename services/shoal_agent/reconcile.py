@@ -107,11 +107,13 @@ class Reconciler:
         if isinstance(step, Release):
             await self.member.api.patch_merge(ref, step.patch)
             return None
-        assert isinstance(step, Create | Apply)
         if isinstance(step, Apply) and step.drift:
             self.drift.spend(ref, self.clock.monotonic())
             log.info("drift corrected", ref=str(ref), fields=list(step.drift)[:5])
-        return await self.member.apply(step.body, force=isinstance(step, Apply))
+        if isinstance(step, Create):
+            return await self.member.apply(step.body, force=False)
+        # With the uid as precondition: another object of that name is looked at first (RevisionConflict), not overwritten.
+        return await self.member.apply({**step.body, "metadata": {**step.body["metadata"], "uid": step.uid}}, force=True)
 
     def _tell(self, ref: Ref, work: Entry[Work], live: Manifest | None, said: Said, started: float, headers: dict[str, str]) -> None:
         report: Report = report_of(
