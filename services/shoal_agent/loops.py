@@ -8,7 +8,8 @@ from collections.abc import Callable
 import structlog
 
 from shoal.api.clock import Clock
-from shoal.api.errors import BusUnavailable, Retryable
+from shoal.api.errors import BusUnavailable, Retryable, ShoalError
+from shoal.api.work import Inventory
 from shoal.bus.port import Bus
 from shoal.bus.requests import ask
 from shoal.kube.client.member import Member, healthy_inventory
@@ -113,11 +114,21 @@ class Loops:
             log.warning("owned object is not in the hub's list, left alone", ref=str(ref))
 
     async def inventory(self) -> None:
-        """Nodes, capacity, API kinds; sent when they changed."""
+        """Nodes, capacity, API kinds; sent when they changed. Kinds alone are looked at twice as often: an object may wait for one."""
         while True:
             inventory = await healthy_inventory(self._member, self._config.cluster)
             try:
                 await self._reports.tell_inventory(inventory)
             except BusUnavailable as error:
                 log.info("inventory not sent", cause=str(error))
-            await self._clock.sleep(self._config.inventory_interval_s)
+            await self._clock.sleep(self._config.inventory_interval_s / 2)
+            if not await self._serves_other_kinds(inventory):
+                await self._clock.sleep(self._config.inventory_interval_s / 2)
+
+    async def _serves_other_kinds(self, than: Inventory) -> bool:
+        try:
+            kinds = await self._member.api.discover()
+        except ShoalError as error:
+            log.info("kinds not read", cause=str(error))
+            return False
+        return kinds.enablements() != than.api_enablements

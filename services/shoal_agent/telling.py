@@ -66,7 +66,9 @@ def _told(said: Said) -> tuple[str, str]:
 
 def _replicas(live: Manifest | None) -> int | None:
     replicas = interpreting.replicas_of(live) if live is not None else None
-    return replicas.count if replicas else None
+    if replicas is None:
+        return None
+    return replicas.count or sum(component.replicas for component in replicas.components)
 
 
 def _held_by(live: Manifest) -> str:

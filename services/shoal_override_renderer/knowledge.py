@@ -79,8 +79,15 @@ class Knowledge:
                         self._waiting[owner].add(entry.ref)
 
 
-def selects(policy: OverridePolicy | None, template: Manifest) -> bool:
-    """Does this policy talk about the template (R5.2)? One without selectors talks about everything in its scope."""
+def may_select(policy: OverridePolicy | None, template: Manifest) -> bool:
+    """Whether a change of this policy can change what is rendered of the template (R5.2, R5.8). One without selectors talks about all in scope.
+
+    A namespaced policy sees the object after the cluster policies, which may add the label it selects by: its labels are not asked here.
+    Looking too often costs a rendering, and equal content is not written.
+    """
     if policy is None:
         return False
-    return not policy.spec.resource_selectors or any(selected(s, template) for s in policy.spec.resource_selectors)
+    selectors = policy.spec.resource_selectors
+    if policy.kind == "OverridePolicy":
+        selectors = tuple(msgspec.structs.replace(selector, label_selector=None) for selector in selectors)
+    return not selectors or any(selected(selector, template) for selector in selectors)

@@ -21,7 +21,7 @@ from shoal.runtime.clock import SystemClock
 from shoal.runtime.config import RendererConfig
 from shoal.runtime.reconciling import Decided, Parts, Reconciling, resync, went_back
 from shoal_override_renderer.answers import Answers
-from shoal_override_renderer.knowledge import OVERRIDE_KINDS, Knowledge, selects
+from shoal_override_renderer.knowledge import OVERRIDE_KINDS, Knowledge, may_select
 from shoal_override_renderer.reconcile import Reconciler
 
 
@@ -99,7 +99,7 @@ class Triggers:
         policies = [Knowledge.policy(e) for e in (entry, previous)]
         for binding in self.state.entries(BINDING, namespace=entry.ref.namespace or None):
             template = self.state.get(OBJECT, binding.ref)
-            if template is not None and not template.deleted and any(selects(policy, template.body) for policy in policies):
+            if template is not None and not template.deleted and any(may_select(policy, template.body) for policy in policies):
                 self.queue.add(binding.ref, sequence=entry.revision)
 
     def _cluster(self, entry: Entry[Any]) -> None:

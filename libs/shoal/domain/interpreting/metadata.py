@@ -1,4 +1,4 @@
-"""Small edits that share what they do not change, and the part of pruning that every kind has."""
+"""Small reads and edits of manifests: values at paths, counts in any spelling, copies that share what they do not change; and pruning of metadata."""
 
 from __future__ import annotations
 
@@ -63,3 +63,12 @@ def without(manifest: Manifest, *path: str) -> Manifest:
 def maps(value: Any) -> list[Manifest]:
     """The maps in a list; empty when it is no list."""
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def number(value: Any, default: int = 0) -> int:
+    """A count, also as text; the default where it is missing or none. Never negative."""
+    if isinstance(value, bool):
+        return default
+    if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < 10:
+        return int(value)
+    return max(0, value) if isinstance(value, int) else default

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from shoal.api.meta import Manifest
 from shoal.api.replicas import Replicas
-from shoal.domain.interpreting.metadata import at, put
+from shoal.domain.interpreting.metadata import at, number, put
 from shoal.domain.interpreting.pods import requirements_of
 
 
 def replicas(manifest: Manifest) -> Replicas:
     """`spec.replicas`; missing is 0 here, the hub's API server has defaulted it to 1 (R7.2)."""
-    return Replicas(count=at(manifest, "spec", "replicas") or 0, requirements=requirements_of(manifest))
+    return Replicas(count=number(at(manifest, "spec", "replicas")), requirements=requirements_of(manifest))
 
 
 def revise(manifest: Manifest, count: int) -> Manifest:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from shoal.api.meta import Manifest
 from shoal.api.override import CommandArgsOverrider
-from shoal.domain.overriding.containers import named_container
+from shoal.domain.overriding.containers import items_of, named_container
 
 
 def apply_command(manifest: Manifest, overrider: CommandArgsOverrider) -> Manifest:
@@ -31,7 +31,7 @@ def _apply(manifest: Manifest, overrider: CommandArgsOverrider, field: str) -> M
             return container
         if whole and not value:
             return {key: item for key, item in container.items() if key != field}
-        items = list(container.get(field) or [])
+        items = items_of(container, field)
         kept = [item for item in items if item not in value] if operator == "remove" else value if whole else [*items, *value]
         return {**container, field: kept}
 

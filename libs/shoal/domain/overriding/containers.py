@@ -70,3 +70,11 @@ def _is_pod_spec(value: Manifest) -> bool:
 def _edited(pod: Manifest, lists: tuple[str, ...], edit: Edit) -> Manifest:
     found = {field: items for field in lists if isinstance(items := pod.get(field), list)}
     return {**pod, **{field: [edit(item) if isinstance(item, dict) else item for item in items] for field, items in found.items()}}
+
+
+def items_of(container: Manifest, field: str) -> list[Any]:
+    """The container's list; empty where there is none. Raises `Unusable` when something else stands there."""
+    items = container.get(field)
+    if items is not None and not isinstance(items, list):
+        raise Unusable(f"{field} of container {container.get('name')!r} is no list")
+    return list(items or [])

@@ -6,7 +6,7 @@ from typing import Any
 
 from shoal.api.meta import Manifest
 from shoal.api.override import EnvOverrider
-from shoal.domain.overriding.containers import named_container
+from shoal.domain.overriding.containers import items_of, named_container
 from shoal.domain.overriding.failed import Unusable
 
 
@@ -21,13 +21,13 @@ def apply_env(manifest: Manifest, overrider: EnvOverrider) -> Manifest:
         entries[name] = entry
 
     def edit(container: Manifest) -> Manifest:
-        old = [item for item in container.get("env") or [] if isinstance(item, dict)]
+        old = [item for item in items_of(container, "env") if isinstance(item, dict)]
         if overrider.operator == "remove":
-            kept = [item for item in old if item.get("name") not in entries]
+            kept = [item for item in old if str(item.get("name")) not in entries]
         else:
             kept = [entries.get(str(item.get("name")), item) for item in old]
             if overrider.operator == "add":
-                names = {item.get("name") for item in old}
+                names = [item.get("name") for item in old]
                 kept += [entry for name, entry in entries.items() if name not in names]
         return container if kept == old else {**container, "env": kept}
 

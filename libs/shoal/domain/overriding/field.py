@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -18,6 +19,9 @@ MAX_TEXT = 1024 * 1024
 """Kubernetes stores no larger field."""
 MAX_TEXT_PER_OBJECT = 2 * MAX_TEXT
 """Each entry reads and writes its text anew, up to 2 s for 1 MiB of dense YAML: one object must not hold up the renderer for long."""
+
+_REMEMBERED_TEXT = 64 * 1024
+"""Longer results are not kept: 256 of these are 16 MiB, twice over."""
 
 
 def apply_field(manifest: Manifest, overrider: FieldOverrider) -> Manifest:
@@ -65,6 +69,19 @@ def _edit_json(text: str, patches: tuple[FieldPatch, ...], path: str) -> str:
 
 
 def _edit_yaml(text: str, patches: tuple[FieldPatch, ...], path: str) -> str:
+    """A template meets the same rule in many clusters, and reading and writing YAML is what costs here; small results are kept."""
+    if len(text) > _REMEMBERED_TEXT:
+        return _edited_yaml(text, patches, path)
+    return _remembered_yaml(text, msgspec.json.encode(patches), path)
+
+
+@lru_cache(maxsize=256)
+def _remembered_yaml(text: str, patches: bytes, path: str) -> str:
+    """The patches as JSON, since their values cannot be keys."""
+    return _edited_yaml(text, msgspec.json.decode(patches, type=tuple[FieldPatch, ...]), path)
+
+
+def _edited_yaml(text: str, patches: tuple[FieldPatch, ...], path: str) -> str:
     try:
         return yaml.dump(_patched(yaml.load(text, max_bytes=4 * MAX_TEXT), patches, path), sort_keys=True)
     except ManifestInvalid as error:

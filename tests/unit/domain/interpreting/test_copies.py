@@ -283,3 +283,21 @@ TEMPLATED = {"template": {"spec": POD}}
 )
 def test_dependencies(manifest, expected):
     assert dependencies(manifest) == expected
+
+
+@pytest.mark.spec("R9.5")
+@pytest.mark.parametrize(
+    "manifest",
+    [
+        pytest.param(build.manifest("v1", "PersistentVolumeClaim", "c", spec={"storageClassName": "fast", "volumeName": "v"}), id="claim"),
+        pytest.param(build.deployment(priorityClassName="high", runtimeClassName="gvisor", nodeName="n1"), id="pod"),
+        pytest.param(build.manifest("networking.k8s.io/v1", "Ingress", "i", spec={"ingressClassName": "public"}), id="ingress"),
+    ],
+)
+def test_cluster_scoped_objects_do_not_go_along(manifest):
+    assert dependencies(manifest) == ()
+
+
+@pytest.mark.spec("K07", "R7.6")
+def test_dependencies_are_in_the_owners_namespace():
+    assert {ref.namespace for ref in dependencies(build.deployment(ns="other", volumes=[{"configMap": {"name": "c"}}]))} == {"other"}

@@ -166,7 +166,9 @@ def test_preserve():
     binding = build.binding(build.target("m1", 3), preserve_resources_on_deletion=True)
     assert rendered(binding=binding).preserve
     assert tombstone(binding, "m1", Removal(reason="PolicyChanged", author="policy/shop/p", epoch=7, preserve=True)).preserve
-    assert not tombstone(binding, "m1", Removal(reason="ClusterLost", author="health-monitor", epoch=7)).preserve, "it moved, it was not deleted"
+    assert not tombstone(binding, "m1", Removal(reason="ClusterLost", author="health-monitor", epoch=7)).preserve, (
+        "it moved, it was not deleted"
+    )
 
 
 def test_tombstone_carries_the_epoch_that_ends():
@@ -228,6 +230,31 @@ def test_a_failed_rendering_keeps_what_was_rendered_last():
     assert failed(None, attempt, error).manifest == {}
     # Another assignment must not apply what was rendered for an earlier one.
     assert failed(previous, build.work(epoch=8), error).manifest == {}
+
+
+@pytest.mark.spec("R5.6", "G16")
+@pytest.mark.parametrize(
+    "broken",
+    [
+        pytest.param(PlaintextOverrider(path="/spec/no/where", operator="replace", value=1), id="path-that-is-not-there"),
+        pytest.param(PlaintextOverrider(path="/spec" + "/a" * 200, operator="remove"), id="path-without-end"),
+        pytest.param(PlaintextOverrider(path="", operator="replace", value=[]), id="no-object-any-more"),
+    ],
+)
+def test_a_broken_override_touches_nothing_in_its_cluster_and_nothing_elsewhere(broken):
+    tag = (ImageOverrider(component="Tag", operator="replace", value="2"),)
+    policy = build.override_policy(
+        "p", build.rule(image_overrider=tag), build.rule(build.affinity("m1"), image_overrider=tag, plaintext=(broken,))
+    )
+    targets = (build.target("m1", 3), build.target("m2", 2))
+    binding, start = build.binding(*targets), template()
+    before = msgspec.json.encode(start)
+    with pytest.raises(OverrideFailed, match=r"OverridePolicy/shop/p, rule 2, plaintext\[0\]"):
+        rendered(start, binding, targets[0], [policy])
+    elsewhere = rendered(start, binding, targets[1], [policy])
+    assert elsewhere.manifest["spec"]["template"]["spec"]["containers"][0]["image"] == "nginx:2"
+    assert elsewhere.error == ""
+    assert msgspec.json.encode(start) == before
 
 
 @pytest.mark.spec("R2.2", "R6.4", "H01")

@@ -58,7 +58,8 @@ ALL = (WEB, API, ELSEWHERE, SETTINGS)
 
 
 def policy(*selectors: Any, ns: str = "shop") -> dict[str, Any]:
-    return msgspec.json.decode(msgspec.json.encode(build.override_policy("p", build.rule(), of=selectors, ns=ns)))
+    body: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(build.override_policy("p", build.rule(), of=selectors, ns=ns)))
+    return {**body, "kind": "OverridePolicy" if ns else "ClusterOverridePolicy"}
 
 
 def told(body: dict[str, Any], *, deleted: bool = False) -> Told:
@@ -76,6 +77,9 @@ WEB_ONLY, API_ONLY = policy(build.selector(name="web")), policy(build.selector(n
         pytest.param(told(API_ONLY), told(WEB_ONLY), [WEB, API], id="old-and-new-selectors"),
         pytest.param(told(WEB_ONLY, deleted=True), told(WEB_ONLY), [WEB], id="deleted"),
         pytest.param(told(policy()), None, [WEB, API, SETTINGS], id="without-selectors-all-of-its-namespace"),
+        pytest.param(
+            told(policy(build.selector(labels={"added": "by-a-cluster-policy"}))), None, [WEB, API], id="by-a-label-that-others-may-add"
+        ),
         pytest.param(told(policy(build.selector(labels={"tier": "front"}), ns="")), None, [WEB, ELSEWHERE], id="cluster-policy-everywhere"),
         pytest.param(told(policy(build.selector(name="none"))), None, [], id="speaks-of-nothing"),
     ],

@@ -10,7 +10,7 @@ from shoal.api.status import CopyStatus
 from shoal.api.webster import webster
 from shoal.domain.interpreting.conditions import condition, holds
 from shoal.domain.interpreting.interpreter import Interpreter
-from shoal.domain.interpreting.metadata import at, put, without
+from shoal.domain.interpreting.metadata import at, number, put, without
 from shoal.domain.interpreting.pods import pod_dependencies, requirements_of
 from shoal.domain.interpreting.statuses import latest, pick, present, summed
 
@@ -21,8 +21,8 @@ _GENERATED_LABELS = ("controller-uid", "batch.kubernetes.io/controller-uid", "jo
 def replicas(manifest: Manifest) -> Replicas:
     """The smaller of parallelism (1 when missing) and completions (R4.21, R7.2)."""
     parallelism, completions = at(manifest, "spec", "parallelism"), at(manifest, "spec", "completions")
-    count = 1 if parallelism is None else parallelism
-    return Replicas(count=count if completions is None else min(count, completions), requirements=requirements_of(manifest))
+    count = number(parallelism, 1)
+    return Replicas(count=min(count, number(completions, count)), requirements=requirements_of(manifest))
 
 
 def revise(manifest: Manifest, count: int) -> Manifest:

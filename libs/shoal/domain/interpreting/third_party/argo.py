@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from shoal.api.meta import Manifest, Ref
 from shoal.api.replicas import Replicas
 from shoal.domain.interpreting.interpreter import Interpreter
-from shoal.domain.interpreting.metadata import at, maps, put
+from shoal.domain.interpreting.metadata import at, maps, number, put
 from shoal.domain.interpreting.pods import pod_requirements, without_claims
-from shoal.domain.interpreting.third_party.reading import keep_suspend, needs_of_pods, number
+from shoal.domain.interpreting.third_party.reading import keep_suspend, needs_of_pods
 
 _FAILED = ("", "Error", "Failed")
 

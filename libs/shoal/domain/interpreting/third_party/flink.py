@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from shoal.api.meta import Manifest
 from shoal.api.replicas import Replicas
 from shoal.domain.interpreting.interpreter import Interpreter
-from shoal.domain.interpreting.metadata import at
+from shoal.domain.interpreting.metadata import at, number
 from shoal.domain.interpreting.third_party.merging import Fields
-from shoal.domain.interpreting.third_party.reading import Group, components, memory_bytes, number, pod_with
+from shoal.domain.interpreting.third_party.reading import Group, components, memory_bytes, pod_with
 
 _FIELDS = Fields(
     carried=(

@@ -6,10 +6,10 @@ from shoal.api.meta import Manifest
 from shoal.api.replicas import Replicas
 from shoal.domain.interpreting.interpreter import Interpreter
 from shoal.domain.interpreting.kinds import daemonset, statefulset
-from shoal.domain.interpreting.metadata import at, put
+from shoal.domain.interpreting.metadata import at, number, put
 from shoal.domain.interpreting.pods import pod_dependencies, pod_requirements
 from shoal.domain.interpreting.third_party.merging import Fields
-from shoal.domain.interpreting.third_party.reading import needs_of_pods, number, pods_at
+from shoal.domain.interpreting.third_party.reading import needs_of_pods, pods_at
 from shoal.domain.interpreting.workloads import observed, replicas, revise, rolled_out
 
 GROUP = "apps.kruise.io"

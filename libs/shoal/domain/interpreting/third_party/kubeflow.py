@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 from shoal.api.meta import Manifest
 from shoal.api.replicas import Replicas
 from shoal.domain.interpreting.interpreter import Interpreter
-from shoal.domain.interpreting.metadata import at, maps
+from shoal.domain.interpreting.metadata import at, maps, number
 from shoal.domain.interpreting.pods import pod_dependencies, requirements_of
 from shoal.domain.interpreting.third_party.merging import Fields
-from shoal.domain.interpreting.third_party.reading import Group, components, needs_of_pods, number, pods_at
+from shoal.domain.interpreting.third_party.reading import Group, components, needs_of_pods, pods_at
 
 GROUP = "kubeflow.org"
 

@@ -65,15 +65,6 @@ def components(manifest: Manifest, groups: Iterator[Group] | Sequence[Group]) ->
     )
 
 
-def number(value: Any, default: int = 0) -> int:
-    """A count, also as text; the default where it is missing or none. Never negative."""
-    if isinstance(value, bool):
-        return default
-    if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < 10:
-        return int(value)
-    return max(0, value) if isinstance(value, int) else default
-
-
 def memory_bytes(text: Any) -> int:
     """Memory as the JVM world writes it: `512m`, `2g` and `2gb` are powers of 1024, and so are Kubernetes' `512Mi`; 0 for anything else."""
     matched = _MEMORY.fullmatch(str(text).strip().lower())

@@ -5,9 +5,9 @@ from __future__ import annotations
 from shoal.api.meta import Manifest
 from shoal.api.replicas import Replicas
 from shoal.domain.interpreting.interpreter import Interpreter
-from shoal.domain.interpreting.metadata import at, maps
+from shoal.domain.interpreting.metadata import at, maps, number
 from shoal.domain.interpreting.third_party.merging import Fields
-from shoal.domain.interpreting.third_party.reading import components, needs_of_pods, number, pods_at
+from shoal.domain.interpreting.third_party.reading import components, needs_of_pods, pods_at
 
 _PODS = ("spec", "tasks", "*", "template", "spec")
 _FIELDS = Fields(
