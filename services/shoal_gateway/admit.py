@@ -17,7 +17,7 @@ from shoal.kube.apiserver.errors import Cause, conflict, forbidden, invalid
 from shoal.kube.apiserver.lifecycle import check_size
 from shoal.messages.catalogue import BELIEF, OBJECT
 from shoal.messages.subject import encode_ref
-from shoal_gateway import bodies, merge, origin
+from shoal_gateway import bodies, edits, merge, origin
 from shoal_gateway.kinds import READ_ONLY, is_template
 
 PROPAGATION = "shoal.dev/propagation"
@@ -82,6 +82,12 @@ class HubAdmission:
         if old is not None and merge.is_cluster(context.ref) and not origin.current().trusted:
             new = _with_identity(new, old)
         check_size(new, self._object_bytes_max)
+        if edits.is_binding(context.ref):
+            if origin.current().author.startswith("deploy/"):
+                raise forbidden(context.resource, context.ref.name, "what is said on a binding is no part of a deploy; use kubectl")
+            if old is not None and (wrong := list(edits.refusals(old, new))):
+                raise invalid(context.resource, context.ref.name, wrong)
+            return new
         return _with_finalizer(_ruled(old, new, context, self._now()), old, context.ref)
 
     def _check_delete(self, old: Manifest, context: Context) -> None:
@@ -92,7 +98,11 @@ class HubAdmission:
             return
         if context.ref.name in KEPT_NAMESPACES:
             raise forbidden(context.resource, context.ref.name, "this namespace may not be deleted")
-        held = [entry.ref for entry in self._view.entries(OBJECT, namespace=context.ref.name) if not entry.deleted]
+        held = [
+            entry.ref
+            for entry in self._view.entries(OBJECT, namespace=context.ref.name)
+            if not entry.deleted and not edits.is_binding(entry.ref)  # What was said on a binding goes with it.
+        ]
         if held:
             shown = ", ".join(f"{ref.kind} {ref.name}" for ref in held[:_NAMED_MAX]) + (", ..." if len(held) > _NAMED_MAX else "")
             raise conflict(

@@ -15,14 +15,14 @@ import structlog
 from shoal.api import cluster
 from shoal.api.binding import Binding
 from shoal.api.clock import Clock
-from shoal.api.meta import Manifest, Ref
+from shoal.api.meta import Manifest, Ref, group_of
 from shoal.api.status import CopyStatus, TemplateStatus
 from shoal.bus.entries import Draft, Entries, Entry
 from shoal.bus.view import View
 from shoal.bus.work_queue import WorkQueue
 from shoal.domain.matching.exclusions import Exclusions
 from shoal.messages.catalogue import BINDING, OBJECT, STATUS, Family
-from shoal_gateway import bodies, merge
+from shoal_gateway import bodies, edits, merge, shapes
 from shoal_gateway.admit import DRAINED, PROPAGATION
 
 log = structlog.get_logger()
@@ -110,6 +110,8 @@ class Finalizer:
             await self._purge(entry)
             return 0
         body = entry.body
+        if edits.is_binding(ref):
+            return await self._end_edit(entry, body)
         if not body["metadata"].get("deletionTimestamp"):
             return 0
         ours = [name for name in (PROPAGATION, DRAINED) if name in (body["metadata"].get("finalizers") or ())]
@@ -156,6 +158,18 @@ class Finalizer:
         log.info("object gone" if gone else "finalizer released", ref=str(entry.ref), change=entry.change)
         return revision
 
+    async def _end_edit(self, entry: Entry[Manifest], body: Manifest) -> int:
+        """What was said on a binding goes when its template is gone, or another one has its name."""
+        about = body["spec"]["resource"]
+        ref = Ref(group_of(about["apiVersion"]), about["kind"], about.get("namespace", ""), about["name"])
+        template = self.view.get(OBJECT, ref)
+        if template is None or (not template.deleted and template.uid == entry.uid):
+            return 0
+        draft: Draft[Manifest] = Draft(
+            family=OBJECT, ref=entry.ref, body=None, uid=entry.uid, change=template.change, author="gateway/finalizer", deleted=True
+        )
+        return await self.entries.write(draft, expected=entry.revision)
+
     async def _purge(self, entry: Entry[Manifest]) -> None:
         """A purge tells nobody, so what scheduler and monitor have purged is asked for, not looked up."""
         if self.clock.now().timestamp() - entry.time < PURGE_AFTER_S:
@@ -179,6 +193,8 @@ def feed(view: View, queue: WorkQueue[Ref]) -> None:
     def on_change(new: Entry[Any], previous: Entry[Any] | None) -> None:
         if new.family in (BINDING, STATUS) or (new.family is OBJECT and not new.deleted and b'"deletionTimestamp"' in new.raw):
             queue.add(new.ref, fresh=True)
+        if new.family is OBJECT and (said := view.get(OBJECT, shapes.binding_ref(new.ref))) is not None and not said.deleted:
+            queue.add(said.ref)
 
     view.subscribe(on_change)
 
@@ -186,7 +202,7 @@ def feed(view: View, queue: WorkQueue[Ref]) -> None:
 def sweep(view: View, queue: WorkQueue[Ref]) -> None:
     """Queues everything under deletion and every tombstone: what a lost notification or a wait left behind."""
     for entry in view.entries(OBJECT):
-        if entry.deleted or b'"deletionTimestamp"' in entry.raw:
+        if entry.deleted or edits.is_binding(entry.ref) or b'"deletionTimestamp"' in entry.raw:
             queue.add(entry.ref)
 
 

@@ -210,7 +210,7 @@ class Door:
             return refusal(413, "TooLarge", f"the question has more than {self.deploy_bytes_max} bytes; ask about fewer objects at once")
         try:
             if what == "plan":
-                return json_answer(await self.plans.answer("", msgspec.json.decode(body, type=PlanRequest)))
+                return json_answer((await self.plans.plan(msgspec.json.decode(body, type=PlanRequest))).answer)
             return json_answer(await self.replays.replay(msgspec.json.decode(body, type=ReplayQuestion)))
         except msgspec.DecodeError as error:
             raise queries.Invalid(f"the question cannot be read: {error}") from error

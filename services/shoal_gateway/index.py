@@ -15,7 +15,7 @@ from shoal.api.meta import Ref
 from shoal.bus.entries import Entry
 from shoal.bus.view import View
 from shoal.messages.catalogue import BINDING, OBJECT, WORKS
-from shoal_gateway import bodies, merge, shapes
+from shoal_gateway import bodies, edits, merge, shapes
 from shoal_gateway.kinds import APPLICATION, CHANGE, is_template
 
 
@@ -104,7 +104,7 @@ class Index:
         if (ref.group, ref.kind) == CHANGE:
             self._take_record(new)
             return
-        if (ref.group, ref.kind) == APPLICATION:
+        if (ref.group, ref.kind) == APPLICATION or edits.is_binding(ref):
             return
         _move(self._changed_by, self._change, ref, new.change)  # Also of a tombstone: "is my deletion everywhere" is a question, too.
         if merge.is_cluster(ref):

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from shoal.api import cluster, override, policy, shoal
+from shoal.api import apps, cluster, override, policy, shoal
 from shoal.api.meta import Ref
 from shoal.domain.matching.exclusions import HUB_GROUPS, reserved
 from shoal.kube.apiserver.registry import VERBS, Column, Registry, ResourceType
@@ -109,7 +109,7 @@ def _binding(kind: str, plural: str, short: str, *, namespaced: bool) -> Resourc
         versions=("v1alpha2",),
         short_names=(short,),
         categories=_KARMADA,
-        verbs=READ_VERBS,
+        verbs=(*READ_VERBS, "update", "patch"),
         status=False,
         schemas={"v1alpha2": _OPEN},
         columns={
@@ -134,6 +134,19 @@ _WORK = ResourceType(
     status=False,
     schemas={"v1alpha1": _OPEN},
     columns={"": (_column("Applied", '.status.conditions[?(@.type=="Applied")].status'), _AGE)},
+)
+
+
+_REBALANCER = ResourceType(
+    group=apps.GROUP,
+    kind="WorkloadRebalancer",
+    plural="workloadrebalancers",
+    namespaced=False,
+    versions=("v1alpha1",),
+    categories=_KARMADA,
+    status=True,
+    schemas={"v1alpha1": schema_of(apps.WorkloadRebalancer)},
+    columns={"": (_column("Finished", ".status.finishTime", "date"), _AGE)},
 )
 
 
@@ -162,6 +175,7 @@ ADDED: tuple[ResourceType, ...] = (
     _binding("ResourceBinding", "resourcebindings", "rb", namespaced=True),
     _binding("ClusterResourceBinding", "clusterresourcebindings", "crb", namespaced=False),
     _WORK,
+    _REBALANCER,
     _own("FailoverPolicy", "failoverpolicies", (_column("Prefer", ".spec.prefer"), _AGE), short="fop"),
     _own(
         "Change",

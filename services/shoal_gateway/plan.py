@@ -39,8 +39,16 @@ from shoal_gateway.queries import Invalid, NotFound
 FORESEE_TIMEOUT_S = 30.0
 """A big hub decides ten thousand templates in about five seconds."""
 OVERRIDE_KINDS = ("OverridePolicy", "ClusterOverridePolicy")
+ANSWER_BYTES_MAX = 6 * 1024 * 1024
+"""Of an answer over the bus, which takes 8 MB."""
 SLICE = 10
 """Bindings rendered before others get their turn on the loop."""
+
+
+class TooLarge(Terminal):
+    """An answer that no message takes."""
+
+    reason = "TooLarge"
 
 
 @dataclass(frozen=True)
@@ -62,8 +70,11 @@ class Plans:
     clock: Clock
 
     async def answer(self, subject: str, request: PlanRequest) -> PlanAnswer:
-        """For `ask.hub.plan` and `POST /api/plan`."""
-        return (await self.plan(request)).answer
+        """For `ask.hub.plan`. Raises `TooLarge` for what the bus does not carry."""
+        answer = (await self.plan(request)).answer
+        if len(msgspec.json.encode(answer)) > ANSWER_BYTES_MAX:
+            raise TooLarge("the plan is larger than one message of the bus; ask with POST /api/plan, or about fewer objects at once")
+        return answer
 
     async def plan(self, request: PlanRequest) -> Plan:
         """Raises `Invalid` and `NotFound` for what cannot be planned, `Retryable` while bus or scheduler do not answer."""

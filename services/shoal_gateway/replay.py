@@ -8,14 +8,15 @@ from dataclasses import dataclass
 import msgspec
 
 from shoal.api.binding import Binding
-from shoal.api.errors import Terminal
-from shoal.api.meta import Manifest, Ref, Struct
+from shoal.api.errors import ManifestInvalid, Terminal
+from shoal.api.meta import Manifest, Ref, Struct, ref_of
+from shoal.api.policy import GROUP as POLICY_GROUP
 from shoal.bus.port import Bus
 from shoal.bus.requests import ask
+from shoal.domain import admission
 from shoal.domain.planning import differences
-from shoal.messages.catalogue import REPLAY_SUBJECT, DeployData, DeployEvent
+from shoal.messages.catalogue import REPLAY_SUBJECT
 from shoal.messages.planning import Replayed, ReplayRequest, Supposed
-from shoal_gateway.deploy import Deploys
 from shoal_gateway.explain import Explainer, parse_path, rejections
 from shoal_gateway.queries import Invalid, Json
 
@@ -39,13 +40,12 @@ class ReplayQuestion(Struct, frozen=True, kw_only=True):
 @dataclass(frozen=True, kw_only=True)
 class Replays:
     explainer: Explainer
-    deploys: Deploys
     bus: Bus
 
     async def replay(self, question: ReplayQuestion) -> Json:
         """{replays: [...]}, one for each object; of an application those without a decision then are left out."""
         refs = self._refs(question)
-        policies = await self._policies(question.policies)
+        policies = policies_of(question.policies)
         found: list[Json] = []
         for ref in refs:
             request = ReplayRequest(ref=ref, at=question.at, policies=policies)
@@ -65,19 +65,28 @@ class Replays:
             return [parse_path(question.ref.split("/"))]
         raise Invalid("say what to replay: application, name or ref")
 
-    async def _policies(self, manifests: Sequence[Manifest]) -> tuple[Supposed, ...]:
-        """Policies with the defaults that the hub fills in. Raises what a deploy of them would be refused with."""
-        if not manifests:
-            return ()
-        wrong = next((one for one in manifests if one.get("kind") not in PROPAGATION_KINDS), None)
-        if wrong is not None:
-            raise Invalid(f"policies: {wrong.get('kind')} is no {' or '.join(PROPAGATION_KINDS)}")
-        event = DeployEvent(id="replay", source="replay", data=DeployData(application="", manifests=list(manifests)))
-        rehearsal = await self.deploys.rehearse(event)
-        if rehearsal.refusals:
-            raise rehearsal.refusals[0]
-        staged = {one.draft.ref: one.draft for one in rehearsal.staged}
-        return tuple(Supposed(ref=ref, body=draft.body, uid=draft.uid) for ref, draft in staged.items())
+
+def policies_of(manifests: Sequence[Manifest], *, now: str = "") -> tuple[Supposed, ...]:
+    """Policies as the hub would store them: whole, not laid over what is there. Raises `Invalid` and `ManifestInvalid`."""
+    found: list[Supposed] = []
+    for manifest in manifests:
+        kind, metadata = manifest.get("kind"), manifest.get("metadata")
+        if (
+            manifest.get("apiVersion") != f"{POLICY_GROUP}/v1alpha1"
+            or kind not in PROPAGATION_KINDS
+            or not isinstance(metadata, dict)
+            or not metadata.get("name")
+        ):
+            raise Invalid(f"policies: {kind} is no {' or '.join(PROPAGATION_KINDS)} with a name")
+        namespace = (metadata.get("namespace") or "default") if kind == PROPAGATION_KINDS[0] else ""
+        named = {**manifest, "metadata": {**metadata, **({"namespace": namespace} if namespace else {})}}
+        filled, violations = admission.admit(named, None, now=now)
+        if violations:
+            raise ManifestInvalid(
+                f"policies: {kind} {metadata['name']} would be refused", tuple((one.path, one.message) for one in violations)
+            )
+        found.append(Supposed(ref=ref_of(filled), body=filled, uid=f"replay-{metadata['name']}"))
+    return tuple(found)
 
 
 def _told(ref: Ref, replayed: Replayed) -> Json:
@@ -117,7 +126,7 @@ def _content(binding: Binding | None) -> Manifest | None:
     """A binding as an object whose lists are compared by name; what explains it, and times, are no content."""
     if binding is None:
         return None
-    told: Manifest = msgspec.to_builtins(binding)
+    told: Manifest = msgspec.json.decode(msgspec.json.encode(binding))
     told.pop("explanation", None)
     told["conditions"] = [{"name": one.type, "status": one.status, "reason": one.reason} for one in binding.conditions]
     told["removals"] = {name: {"reason": one.reason, "waitFor": one.wait_for} for name, one in binding.removals.items()}

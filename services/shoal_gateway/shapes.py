@@ -1,6 +1,6 @@
 """Bindings and works as Karmada shows them: `ResourceBinding`, `ClusterResourceBinding` (work.karmada.io/v1alpha2) and `Work` (v1alpha1).
 
-Pure: entries in, objects out. They are read-only views; nothing of them is stored.
+Pure: entries in, objects out. Nothing of them is stored; what users may say on a binding is in `edits`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from shoal.api.binding import REPLACEMENT_READY, Binding
+from shoal.api.binding import HELD_BY_USER, REPLACEMENT_READY, Binding
 from shoal.api.meta import Manifest, Ref
 from shoal.api.status import CopyStatus, TemplateStatus
 from shoal.api.work import Work
@@ -65,7 +65,7 @@ def binding_object(
                 }
             )
             for cluster, one in sorted(binding.removals.items())
-            if one.wait_for == REPLACEMENT_READY
+            if one.wait_for in (REPLACEMENT_READY, HELD_BY_USER)
         ],
         "failover": msgspec.to_builtins(binding.failover),
         "suspension": msgspec.to_builtins(binding.suspension),

@@ -1,7 +1,8 @@
 """The hub's objects as the API server stores them: one `View` of STATE and compare-and-set writes (port: `shoal.kube.apiserver.store`).
 
 A shown object is its object entry with aggregated status or belief laid over it; bindings and works are shown in Karmada's shapes and are
-read only. `resourceVersion` is the highest sequence among the families shown, the token of a write that of the object entry alone.
+read only, but for what `edits` lets users say on a binding. `resourceVersion` is the highest sequence among the families shown, the token
+of a write that of the object entry alone.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from shoal.bus.view import View
 from shoal.kube.apiserver.registry import Registry
 from shoal.kube.apiserver.store import Event, EventType, Selection, Stored, encode_at
 from shoal.messages.catalogue import BELIEF, BINDING, OBJECT, STATUS, WORKS
-from shoal_gateway import bodies, merge, origin, shapes
+from shoal_gateway import bodies, edits, merge, origin, shapes
 from shoal_gateway.index import Index
 from shoal_gateway.kinds import BINDING_KINDS, WORK_GROUP
 from shoal_gateway.window import Change, Window, WindowWatch
@@ -79,6 +80,8 @@ class HubStore:
     # --- writes -----------------------------------------------------------------------------------------------------------------------
 
     async def write(self, ref: Ref, object_: Manifest, *, expected: int) -> Stored:
+        if edits.is_binding(ref):
+            return await self._write_edit(ref, object_, expected)
         current = self._expected(ref, expected)
         draft = self.draft(ref, object_, current)
         if draft is None:
@@ -145,6 +148,36 @@ class HubStore:
         await self.passed(revision)
         return revision
 
+    async def _write_edit(self, ref: Ref, object_: Manifest, expected: int) -> Stored:
+        """Stores what a user says on a binding; when nothing is left to say, a tombstone."""
+        template = self._index.template_of(ref)
+        shown = self._binding(template) if template is not None else None
+        if template is None or shown is None or shown.token != expected:
+            raise RevisionConflict(str(ref), expected=expected, actual=shown.token if shown is not None else 0)
+        current, binding = self._view.get(OBJECT, ref), self._view.get(BINDING, template)
+        before = self._edits(template, binding.uid if binding is not None else "")
+        body = edits.overlay(shown.object(), object_, before.body if before is not None else None, position=self._view.position)
+        nothing, who = edits.says_nothing(body), origin.current()
+        if nothing and before is None:
+            return shown
+        draft: Draft[Manifest] = Draft(
+            family=OBJECT,
+            ref=ref,
+            body=None if nothing else body,
+            uid=binding.uid if binding is not None else "",
+            change=who.change or self._new_change(),
+            author=who.author,
+            deleted=nothing,
+            headers=_trace(),
+        )
+        await self._write(draft, current)
+        return self._binding(template) or shown
+
+    def _edits(self, template: Ref, uid: str) -> Entry[Manifest] | None:
+        """What users said on the binding of this very object."""
+        entry = self._view.get(OBJECT, shapes.binding_ref(template))
+        return entry if entry is not None and not entry.deleted and entry.uid == uid else None
+
     async def passed(self, revision: int) -> None:
         """Waits until reads reflect an own write. Too slow a view does not make the write fail: it is stored."""
         try:
@@ -193,22 +226,32 @@ class HubStore:
         entry = self._view.get(BINDING, template)
         if entry is None or entry.deleted:
             return None
-        return self._binding_of(entry, self._view.get(STATUS, template), self._view.get(OBJECT, template))
+        return self._binding_of(entry, self._view.get(STATUS, template), self._view.get(OBJECT, template), self._edits(template, entry.uid))
 
-    def _binding_of(self, entry: Entry[Binding], status: Entry[TemplateStatus] | None, template: Entry[Manifest] | None) -> Stored:
-        ref = entry.ref
+    def _binding_of(
+        self,
+        entry: Entry[Binding],
+        status: Entry[TemplateStatus] | None,
+        template: Entry[Manifest] | None,
+        said: Entry[Manifest] | None,
+    ) -> Stored:
+        ref, binding = entry.ref, bodies.binding(entry)
         spoken = status is not None and not status.deleted and status.uid == entry.uid
         revision = max(entry.revision, status.revision if status is not None and spoken else 0)
         made = shapes.binding_object(
             ref,
-            bodies.binding(entry),
+            binding,
             api_version=self._api_version(ref, template),
             revision=entry.revision,
             created=_rfc3339(entry.time),
             change=entry.change,
             status=bodies.status(status) if status is not None and spoken else None,
         )
-        return Stored(shapes.binding_ref(ref), encode_at(made, revision), revision, entry.revision)
+        token = entry.revision
+        if said is not None:
+            made = edits.over(made, said.body, binding)
+            revision, token = max(revision, said.revision), max(token, said.revision)
+        return Stored(shapes.binding_ref(ref), encode_at(made, revision), revision, token)
 
     def _api_version(self, ref: Ref, template: Entry[Manifest] | None) -> str:
         if template is not None and not template.deleted:
@@ -235,6 +278,11 @@ class HubStore:
         if not self._loaded:
             return
         ref, at = new.ref, new.revision
+        if new.family is OBJECT and edits.is_binding(ref):
+            template = self._index.template_of(ref)
+            if template is not None:
+                self._publish_binding(template, at, new, previous)
+            return
         if new.family is OBJECT:
             self.window.publish(Change(at, ref, _ObjectChange(self._view, new, previous)))
             return
@@ -250,18 +298,18 @@ class HubStore:
         if entry is None:
             return
         status = new if new.family is STATUS else self._view.get(STATUS, ref)
-        template = self._view.get(OBJECT, ref)
+        template, said = self._view.get(OBJECT, ref), self._edits(ref, entry.uid)
 
         def build() -> Event | None:
             if entry.family is new.family and new.deleted:
                 if previous is None or previous.deleted:
                     return None
-                last = self._binding_of(previous, status, template)
+                last = self._binding_of(previous, status, template, said)
                 return Event(EventType.DELETED, Stored(last.ref, last.body, at, last.token), last)
             if entry.deleted:
                 return None
             fresh = new.family is BINDING and (previous is None or previous.deleted)
-            shown = self._binding_of(entry, status, template)
+            shown = self._binding_of(entry, status, template, said)
             return Event(EventType.ADDED if fresh else EventType.MODIFIED, shown, None if fresh else shown)
 
         self.window.publish(Change(at, shapes.binding_ref(ref), build))

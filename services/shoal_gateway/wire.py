@@ -48,6 +48,7 @@ from shoal_gateway.listen import Listener
 from shoal_gateway.plan import Plans
 from shoal_gateway.project import Projector
 from shoal_gateway.queries import Queries
+from shoal_gateway.rebalance import Rebalancers
 from shoal_gateway.register import Registrar
 from shoal_gateway.replay import Replays
 from shoal_gateway.retain import Retention
@@ -220,8 +221,15 @@ async def assemble(
     )
     finalize.feed(state, finalizing)
 
+    rebalancers = Rebalancers(state, entries, progress, clock=clock)
+    rebalancing: WorkQueue[Ref] = WorkQueue(
+        "rebalancing", rebalancers.reconcile, clock=clock, workers=1, passed=state.passed, random=chance
+    )
+    rebalancers.feed(rebalancing)
+
     def everything() -> None:
         changes.on_rebuilt()
+        rebalancers.everything()
         finalize.sweep(state, finalizing)
 
     state.on_rebuilt(everything)
@@ -231,7 +239,7 @@ async def assemble(
     queries = Queries(state, works, index, changes, finalizer, entries, bus)
     explainer = Explainer(view=state, works=works, index=index, finalizer=finalizer, registry=registry, bus=bus)
     plans = Plans(view=state, works=works, entries=entries, deploys=deploys, bus=bus, clock=clock)
-    replays = Replays(explainer=explainer, deploys=deploys, bus=bus)
+    replays = Replays(explainer=explainer, bus=bus)
     gateway = Gateway(
         api=api, store=store, deploys=deploys, changes=changes, queries=queries, explainer=explainer, plans=plans, replays=replays,
         events=events, new_change=new_change, stopping=asyncio.Event(), timeout_s=config.request_timeout_s,
@@ -265,7 +273,7 @@ async def assemble(
         Parts(
             bus=bus,
             views=(state, works),
-            queues=(answering, finalizing),
+            queues=(answering, finalizing, rebalancing),
             loops=loops,
             serve=(register, lambda: serve(bus, PLAN_SUBJECT, PlanRequest, plans.answer, queue="gateway")),
             close=close,

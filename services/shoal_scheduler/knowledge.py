@@ -7,16 +7,20 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from shoal.api.apps import GROUP as APPS_GROUP
+from shoal.api.apps import WorkloadRebalancerSpec
 from shoal.api.binding import Binding
 from shoal.api.cluster import GROUP as CLUSTER_GROUP
 from shoal.api.clusters import Clusters
-from shoal.api.meta import Ref
+from shoal.api.meta import Manifest, Ref, group_of
 from shoal.api.policy import GROUP as POLICY_GROUP
 from shoal.api.policy import PropagationPolicy
 from shoal.api.shoal import GROUP as SHOAL_GROUP
 from shoal.api.shoal import FailoverPolicy
 from shoal.bus.entries import Entry
+from shoal.domain.deciding import EvictionTask, Wishes
 from shoal.domain.matching import Owned, Policies
+from shoal.domain.matching.exclusions import HUB_GROUPS
 from shoal.domain.scheduling import Ledger, Snapshot
 from shoal.messages.catalogue import BELIEF, BINDING, OBJECT, STATUS
 from shoal_scheduler.dependencies import Dependencies
@@ -24,7 +28,8 @@ from shoal_scheduler.dependencies import Dependencies
 T = TypeVar("T")
 OVERRIDE_KINDS = ("OverridePolicy", "ClusterOverridePolicy")
 PROPAGATION_KINDS = ("PropagationPolicy", "ClusterPropagationPolicy")
-NOT_TEMPLATES = (POLICY_GROUP, CLUSTER_GROUP, SHOAL_GROUP, "work.karmada.io")
+WORK_GROUP = "work.karmada.io"
+NOT_TEMPLATES = tuple(sorted(HUB_GROUPS))
 
 
 class Knowledge:
@@ -43,6 +48,11 @@ class Knowledge:
         self._failover: dict[Ref, FailoverPolicy] = {}
         self.overrides: set[Ref] = set()
         """Override policies that exist, for `dependentOverrides` (R1.4)."""
+        self.rebalancers: dict[Ref, tuple[str, frozenset[Ref]]] = {}
+        """WorkloadRebalancer -> when it was made, and what it lists (R15.3)."""
+        self.wishes: dict[Ref, Wishes] = {}
+        """Template -> what users say on its binding (B24)."""
+        self._wishes_on: dict[Ref, Ref] = {}
         self._policy_index: Policies | None = None
         self._snapshot: tuple[int, Snapshot] | None = None
 
@@ -62,6 +72,10 @@ class Knowledge:
     def failover_policies(self, namespace: str) -> tuple[FailoverPolicy, ...]:
         """Those of the namespace, and those without one."""
         return tuple(policy for ref, policy in sorted(self._failover.items()) if ref.namespace in ("", namespace))
+
+    def reschedule_at(self, ref: Ref) -> str:
+        """When somebody last asked to place it again from zero, RFC 3339; empty: nobody."""
+        return max((made for made, listed in self.rebalancers.values() if ref in listed), default="")
 
     def grouped(self, namespace: str) -> tuple[Entry[Binding], ...]:
         """Bindings of a namespace that are in an affinity or anti-affinity group."""
@@ -91,7 +105,23 @@ class Knowledge:
             (self.overrides.discard if entry.deleted else self.overrides.add)(ref)
         elif ref.group == SHOAL_GROUP and ref.kind == "FailoverPolicy":
             _keep(self._failover, ref, None if entry.deleted else msgspec.convert(entry.body, FailoverPolicy))
+        elif ref.group == WORK_GROUP:
+            self._wished(entry)
+        elif ref.group == APPS_GROUP and ref.kind == "WorkloadRebalancer":
+            _keep(self.rebalancers, ref, None if entry.deleted else _asked(entry.body))
         return False
+
+    def _wished(self, entry: Entry[Manifest]) -> None:
+        before = self._wishes_on.pop(entry.ref, None)
+        if before is not None:
+            self.wishes.pop(before, None)
+        if not entry.deleted:
+            template, said = wishes_of(entry)
+            self._wishes_on[entry.ref], self.wishes[template] = template, said
+
+    def wished_on(self, shown: Ref) -> Ref | None:
+        """The template whose binding a user spoke of."""
+        return self._wishes_on.get(shown)
 
     def _binding(self, entry: Entry[Binding]) -> None:
         before = self._claim_of.pop(entry.ref, None)
@@ -106,6 +136,21 @@ class Knowledge:
             self.claimed[claim.policy].add(entry.ref)
 
 
+def wishes_of(entry: Entry[Manifest]) -> tuple[Ref, Wishes]:
+    """The template, and what is said on its binding."""
+    spec = entry.body["spec"]
+    about = spec["resource"]
+    tasks = spec.get("gracefulEvictionTasks") or ()
+    return Ref(group_of(about["apiVersion"]), about["kind"], about.get("namespace", ""), about["name"]), Wishes(
+        template_uid=entry.uid,
+        suspended=bool((spec.get("suspension") or {}).get("scheduling")),
+        tasks={
+            task["fromCluster"]: EvictionTask(position=int(task["position"]), suppress_deletion=task.get("suppressDeletion"))
+            for task in tasks
+        },
+    )
+
+
 def owned(entry: Entry[Any] | None) -> Owned[PropagationPolicy] | None:
     """A propagation policy with what its entry says of it; None for a tombstone or none."""
     if entry is None or entry.deleted:
@@ -114,6 +159,12 @@ def owned(entry: Entry[Any] | None) -> Owned[PropagationPolicy] | None:
     deleting = bool(body["metadata"].get("deletionTimestamp"))
     policy = msgspec.convert(body, PropagationPolicy)
     return Owned(ref=entry.ref, uid=entry.uid, revision=entry.content, object=policy, deleting=deleting)
+
+
+def _asked(manifest: Manifest) -> tuple[str, frozenset[Ref]]:
+    """When a rebalancer was made, and what it lists."""
+    spec = msgspec.convert(manifest.get("spec") or {}, WorkloadRebalancerSpec)
+    return str(manifest["metadata"].get("creationTimestamp") or ""), frozenset(workload.ref for workload in spec.workloads)
 
 
 def _keep(kept: dict[Ref, T], ref: Ref, value: T | None) -> None:

@@ -67,6 +67,8 @@ class Reading:
             replicas=replicas.count if replicas else 0,
             requirements=replicas.requirements if replicas else None,
             components=replicas.components if replicas else (),
+            wishes=self.knowledge.wishes.get(ref),
+            reschedule_at=self.knowledge.reschedule_at(ref),
             reservations=self.knowledge.ledger,
             now=now,
             position=self.state.position,

@@ -22,6 +22,7 @@ from shoal.messages import subject as subjects
 from shoal.messages.catalogue import BELIEF, BINDING, OBJECT, STATUS
 from shoal.messages.planning import Replayed, ReplayRequest, Supposed
 from shoal_scheduler.imagined import Imagined, Picture
+from shoal_scheduler.knowledge import WORK_GROUP
 
 _CLUSTER = (CLUSTER_GROUP, CLUSTER_KIND)
 
@@ -53,7 +54,11 @@ async def replay(entries: Entries, state: View, request: ReplayRequest) -> Repla
     for _ in world.load():
         pass
     inputs = world.inputs(ref)
-    outcome = decide(msgspec.structs.replace(inputs, estimates=told.estimates or None, reservations=Recorded(told.reserved)))
+    outcome = decide(
+        msgspec.structs.replace(
+            inputs, estimates=told.estimates or None, reservations=Recorded(told.reserved), reschedule_at=recorded.body.rescheduled_at
+        )
+    )
     replayed = outcome.binding
     return msgspec.structs.replace(
         answer,
@@ -89,6 +94,8 @@ async def _past(entries: Entries, state: View, recorded: Entry[Binding], positio
     for subject in policies:
         found += await entries.all_at([subject], position)
     found += await _clusters(entries, state, position)
+    said = f"state.object.{subjects.encode_token(WORK_GROUP)}.*.{subjects.encode_token(ref.namespace)}.>"
+    found += await entries.all_at([said], position)  # What users say on bindings.
     inside = ref.name if (ref.group, ref.kind) == ("", "Namespace") else ref.namespace
     if inside and (inside == ref.name or binding.affinity_group or binding.anti_affinity_group):
         found += await entries.all_at([f"state.binding.*.*.{subjects.encode_token(inside)}.>"], position)

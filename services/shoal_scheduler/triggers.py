@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from shoal.api.apps import GROUP as APPS_GROUP
 from shoal.api.meta import Manifest, Ref, group_of
 from shoal.api.policy import GROUP as POLICY_GROUP
 from shoal.api.shoal import GROUP as SHOAL_GROUP
 from shoal.bus.entries import Entry
 from shoal.messages.catalogue import BINDING, OBJECT, STATUS
-from shoal_scheduler.knowledge import NOT_TEMPLATES, PROPAGATION_KINDS, Knowledge, owned
+from shoal_scheduler.knowledge import NOT_TEMPLATES, PROPAGATION_KINDS, WORK_GROUP, Knowledge, owned
 from shoal_scheduler.reading import State
 
 
@@ -30,6 +31,7 @@ class Triggers:
     queue: Queue
 
     def heard(self, entry: Entry[Any], previous: Entry[Any] | None) -> None:
+        wished_before = self.knowledge.wished_on(entry.ref)
         clusters_changed = self.knowledge.heard(entry)
         followers = self._dependencies(entry)
         if not self.state.complete:
@@ -41,6 +43,13 @@ class Triggers:
             self._policy(entry, previous)
         elif family == OBJECT.name and ref.group == SHOAL_GROUP and ref.kind == "FailoverPolicy":
             self.everything()
+        elif family == OBJECT.name and ref.group == WORK_GROUP:
+            for template in (wished_before, self.knowledge.wished_on(ref)):
+                if template is not None:
+                    self.queue.add(template, fresh=True, sequence=entry.revision)
+        elif family == OBJECT.name and ref.group == APPS_GROUP:
+            for workload in self.knowledge.rebalancers.get(ref, ("", frozenset[Ref]()))[1]:
+                self.queue.add(workload, fresh=True, sequence=entry.revision)
         elif family == OBJECT.name and is_template(ref):
             self.queue.add(ref, fresh=True, sequence=entry.revision)
         elif family == STATUS.name:

@@ -86,12 +86,7 @@ SPREAD = {"placement": {"spreadConstraints": [{"spreadByField": "cluster", "minG
 BOTH = {"placement": {"clusterAffinity": {"clusterNames": ["m1"]}, "clusterAffinities": [{"affinityName": "a", "clusterNames": ["m1"]}]}}
 ELSEWHERE = {**config("half-away"), "metadata": {"name": "half-away", "namespace": "nowhere"}}
 RESERVED = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "karmada-es-m1"}}
-BINDING = {
-    "apiVersion": "work.karmada.io/v1alpha2",
-    "kind": "ResourceBinding",
-    "metadata": {"name": "b", "namespace": NAMESPACE},
-    "spec": {},
-}
+RECORD = {"apiVersion": "shoal.dev/v1alpha1", "kind": "Change", "metadata": {"name": "c"}, "spec": {}}
 HALF = config("half")
 
 REFUSED = [
@@ -114,7 +109,7 @@ REFUSED = [
     pytest.param(event("r15", HALF, images={"rocket": "registry.example/rocket:2"}), "InvalidEvent", ["rocket"], id="image of no container"),
     pytest.param(event("r16", HALF, delete=["ConfigMap/old"]), "InvalidEvent", ["v1/ConfigMap/shop/flags"], id="delete that names nothing"),
     pytest.param(event("r17", HALF, RESERVED), "Forbidden", ["karmada-es-m1", "reserved"], id="reserved namespace"),
-    pytest.param(event("r18", HALF, BINDING), "Forbidden", ["read only"], id="kind that only Shoal writes"),
+    pytest.param(event("r18", HALF, RECORD), "Forbidden", ["read only"], id="kind that only Shoal writes"),
     pytest.param(event("r19", *(config(f"half-{n}") for n in range(999))), "TooMany", ["998", "split it"], id="more objects than fit"),
     pytest.param(event("r20", HALF, config("Not_A_Name")), "InvalidManifest", ["metadata.name"], id="name that is none"),
     pytest.param(

@@ -8,10 +8,14 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
+
 from shoal.api.binding import Binding, Claim, ReplicaRequirements, TargetCluster
 from shoal.api.cluster import Taint
 from shoal.api.cluster_view import ClusterView
 from shoal.api.meta import LabelSelector, Manifest, ObjectMeta, Ref, Requirement, ref_of
+from shoal.api.options import PlacementOptions
+from shoal.api.options import read as read_options
 from shoal.api.override import OverridePolicy, Overriders, OverrideSpec, RuleWithCluster
 from shoal.api.policy import (
     ClusterAffinity,
@@ -204,12 +208,13 @@ def cluster(
     free: dict[str, str] | None = None,
     pods: int | None = 110,
     models: tuple[tuple[int, dict[str, int]], ...] = (),
+    **facts: Any,
 ) -> ClusterView:
     """A Ready cluster with room for 110 pods; `free={"cpu": "4"}` adds further resources, `pods=None` is one without a summary."""
     room = None if pods is None else {"pods": pods * 1000} | {key: milli(text) for key, text in (free or {}).items()}
     return ClusterView(
         name=name, member=f"id-{name}", labels=labels or {}, provider=provider, region=region, zones=zones, taints=taints, state=state,
-        deleting=deleting or forgotten, forgotten=forgotten, apis=apis, free=room, models=models,
+        deleting=deleting or forgotten, forgotten=forgotten, apis=apis, free=room, models=models, **facts,
     )  # fmt: skip
 
 
@@ -325,3 +330,16 @@ def inputs(
 def tolerate(key: str = "", *, effect: str = "NoExecute", seconds: int | None = None) -> Toleration:
     """Tolerates every value of a taint, for ever or for some seconds."""
     return Toleration(key=key, operator="Exists", effect=effect, toleration_seconds=seconds)
+
+
+def annotated(policy: PropagationPolicy, **options: str) -> PropagationPolicy:
+    """The policy with `policy.shoal.dev/...` annotations; `_` in a name stands for `-`."""
+    annotations = {f"policy.shoal.dev/{name.replace('_', '-')}": text for name, text in options.items()}
+    return msgspec.structs.replace(policy, metadata=msgspec.structs.replace(policy.metadata, annotations=annotations))
+
+
+def options(**options: str) -> PlacementOptions:
+    """What a policy with these annotations asks for; `_` in a name stands for `-`."""
+    found, wrong = read_options({f"policy.shoal.dev/{name.replace('_', '-')}": text for name, text in options.items()})
+    assert not wrong, wrong
+    return found

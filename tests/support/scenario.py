@@ -4,9 +4,13 @@
     policy p divided=Aggregated failover=yes      makes or changes a policy (to=m1,m2 labels=env:prod groups=g1:m1,g2:m2 ns=- priority=5
                                                   preemption=Always named=yes lazy=yes select=app:web spread=cluster:1:2 tolerate=fail:120)
     policy p deleted                              deletes it
+                                                  (also follow=all rate=2/10m windows=Sat_02:00-04:00 return-after=10m: the annotations
+                                                  `policy.shoal.dev/...`, with _ for a space)
     template replicas=3 labels=app:web            makes or changes the template
     gone m1                                       the member reports that its copy is gone
     later 60                                      time passes, in seconds
+    wait                                          time passes until the decision wants to be made again
+    unhealthy                                     copies are not healthy from here on; `healthy` ends it
     rebalance                                     somebody asks to start from zero
     => m2=3 | leaving m1 (ClusterLost) | owner p  what the binding says then; `=> nothing` for none; a word alone is the reason of Scheduled
 
@@ -15,6 +19,7 @@ Every line that changes something is one position of the stream; after each the 
 
 from __future__ import annotations
 
+import math
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -24,6 +29,7 @@ import msgspec
 from shoal.api.binding import Binding
 from shoal.api.cluster_view import ClusterView
 from shoal.api.policy import ClusterFailover, Failover, Placement, PropagationPolicy
+from shoal.api.status import CopyStatus
 from shoal.domain.deciding import Inputs, decide
 from shoal.domain.matching import Policies
 from shoal.domain.scheduling import Snapshot
@@ -35,6 +41,8 @@ _DIVISIONS = {
     "Dynamic": build.DYNAMIC,
     "Equal": build.EQUAL,
 }
+
+_OPTIONS = ("follow", "rate", "windows", "return-after", "prefer")
 
 
 def run(path: Path) -> None:
@@ -66,6 +74,8 @@ class Story:
         self.position = 0
         self.now = build.NOW
         self.reschedule_at = ""
+        self.health = "Healthy"
+        self.again_s: float | None = None
 
     def tell(self, what: str, *words: str) -> None:
         self.position += 10
@@ -74,7 +84,7 @@ class Story:
         self._settle()
 
     def _cluster(self, name: str, **facts: str) -> None:
-        before = self.clusters.get(name) or build.cluster(name)
+        before = self.clusters.get(name) or build.cluster(name, created=self.now.strftime("%Y-%m-%dT%H:%M:%SZ"))
         changes: dict[str, Any] = {key: facts[key] for key in ("region", "provider", "state") if key in facts}
         if "labels" in facts:
             changes["labels"] = dict(item.split(":") for item in facts["labels"].split(",") if item)
@@ -84,6 +94,8 @@ class Story:
             changes["taints"] = (build.taint(key, effect, added=added),) if key else ()
         if "pods" in facts:
             changes["free"] = {"pods": int(facts["pods"]) * 1000}
+        if "apis" in facts:
+            changes["apis"] = build.APIS if facts["apis"] == "yes" else frozenset()
         changes |= {flag: facts[flag] == "yes" for flag in ("deleting", "forgotten") if flag in facts}
         self.clusters[name] = msgspec.structs.replace(before, **changes)
 
@@ -103,6 +115,7 @@ class Story:
             activation_preference="Lazy" if facts.get("lazy") == "yes" else "",
             failover=Failover(cluster=ClusterFailover()) if facts.get("failover") == "yes" else None,
         )
+        policy = build.annotated(policy, **{key: facts[key].replace("_", " ") for key in _OPTIONS if key in facts})
         self.policies[name] = (policy, self.position)
 
     def _template(self, **facts: str) -> None:
@@ -116,6 +129,16 @@ class Story:
     def _later(self, seconds: str) -> None:
         self.now += timedelta(seconds=int(seconds))
 
+    def _wait(self) -> None:
+        assert self.again_s is not None, "nobody waits for anything"
+        self.now += timedelta(seconds=math.ceil(self.again_s))
+
+    def _unhealthy(self) -> None:
+        self.health = "Unhealthy"
+
+    def _healthy(self) -> None:
+        self.health = "Healthy"
+
     def _rebalance(self) -> None:
         self.reschedule_at = self.now.strftime("%Y-%m-%dT%H:%M:%SZ")
 
@@ -126,7 +149,7 @@ class Story:
         for _ in range(5):
             self.position += 1
             outcome = decide(self._inputs())
-            self.binding = outcome.binding
+            self.binding, self.again_s = outcome.binding, outcome.requeue_after_s
             if not outcome.changed:
                 return
         raise AssertionError("the decision does not come to rest")
@@ -142,10 +165,14 @@ class Story:
             now=self.now,
             policies=Policies(build.owned(policy, revision=at) for policy, at in self.policies.values()),
             previous=self.binding,
-            status=build.status(gone=self.gone),
+            status=build.status(*self._copies(), gone=self.gone),
             reschedule_at=self.reschedule_at,
             snapshot=Snapshot(self.clusters.values()),
         )
+
+    def _copies(self) -> list[CopyStatus]:
+        targets = self.binding.clusters if self.binding else ()
+        return [build.copy(target.name, health=self.health, epoch=target.epoch) for target in targets]
 
     def picture(self) -> list[str]:
         """The binding as the story tells it."""

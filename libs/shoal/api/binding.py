@@ -10,6 +10,8 @@ from shoal.api.policy import Failover, Placement, Suspension
 
 REPLACEMENT_READY = "ReplacementReady"
 OWNERS_GONE = "OwnersGone"
+HELD_BY_USER = "HeldByUser"
+"""`suppressDeletion` of an eviction task: the copy stays until the user lets it go."""
 
 # Why a cluster leaves a binding: the reasons of removals.
 POLICY_CHANGED = "PolicyChanged"
@@ -102,7 +104,8 @@ class Removal(Struct, frozen=True, kw_only=True):
     since: str = ""
     """RFC 3339."""
     wait_for: str = ""
-    """Empty: at once. `ReplacementReady`: every target is healthy. `OwnersGone`: no owner of `requiredBy` has a copy there."""
+    """Empty: at once. `ReplacementReady`: every target is healthy. `OwnersGone`: no owner of `requiredBy` has a copy there.
+    `HeldByUser`: until the user says so."""
     owners: tuple[Ref, ...] = ()
     """With `OwnersGone`: the workloads whose copy must leave this cluster first."""
     preserve: bool = False

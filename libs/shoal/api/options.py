@@ -206,7 +206,9 @@ def _bounds(text: str) -> dict[str, Any]:
     try:
         bounds = msgspec.json.decode(text, type=tuple[ReplicaBounds, ...])
     except msgspec.DecodeError as error:
-        raise ValueError(f'{error}; write a JSON list such as [{{"targetCluster": {{"clusterNames": ["m1"]}}, "min": 1, "max": 5}}]') from error
+        raise ValueError(
+            f'{error}; write a JSON list such as [{{"targetCluster": {{"clusterNames": ["m1"]}}, "min": 1, "max": 5}}]'
+        ) from error
     for item in bounds:
         if item.min < 0 or (item.max is not None and item.max < max(item.min, 0)):
             raise ValueError(f"min {item.min} and max {item.max} do not go together; write 0 <= min <= max")
@@ -230,5 +232,5 @@ _READERS: dict[str, Callable[[str], dict[str, Any]]] = {
     "static-weights": _only("capped", "cap_static"),
     "aggregated": _only("fill", "fill"),
     "prefer": lambda text: {"prefer": _words(text, (PRIORITY, COST))},
-    "replicas": _bounds,
+    "replicas-bounds": _bounds,
 }

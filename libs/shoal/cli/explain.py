@@ -132,7 +132,7 @@ def _now(decision: Json) -> None:
     now = decision.get("now") or {}
     if not now:
         return
-    if now.get("reason"):
+    if now.get("reason") and not decision.get("requiredBy"):  # What follows its owners waits for no policy.
         click.echo(f"  now       {now['reason']}: {now.get('message', '')}")
     if now.get("changed"):
         click.echo(f"  now       it would be decided anew: {_division(now.get('clusters', []))}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,7 @@ _SIGNS = {"created": ("+", "green"), "changed": ("~", "yellow"), "deleted": ("-"
 @click.option(
     "--source", default="", help="Who would deploy: fields that it sent before and does not send now go. Default: your user name."
 )
+@click.option("--id", "event_id", default="", help="Id of the deploy that is planned: `shoal deploy --id` with it has exactly this result.")
 @click.option("--full", is_flag=True, help="Every field of objects that are new, too.")
 def plan(
     *,
@@ -93,7 +94,7 @@ def _show(found: Json, *, full: bool) -> None:
         click.echo(f"  {refusal['message']}")
         for field, sentence in refusal.get("violations", []):
             click.echo(f"  {field}: {sentence}")
-    _objects(found.get("objects", []))
+    _objects(found.get("objects", []), {one["ref"] for one in found.get("manifests", [])})
     _placements(found.get("placements", []))
     _manifests(found.get("manifests", []), full=full)
     _unplaced(found.get("unplaced", []))
@@ -106,7 +107,7 @@ def _show(found: Json, *, full: bool) -> None:
 
 
 def _summary(found: Json) -> str:
-    moved = sum(one.get("moved", 0) for one in found.get("placements", []))
+    moved = sum(one.get("moved", 0) for one in found.get("placements", []) if any((one.get("after") or {}).values()))
     manifests = found.get("manifests", [])
     clusters = {one["cluster"] for one in manifests}
     more = f"; {found['more']} more bindings are not listed" if found.get("more") else ""
@@ -116,11 +117,15 @@ def _summary(found: Json) -> str:
     )
 
 
-def _objects(objects: Sequence[Json]) -> None:
-    if objects:
-        heading("Objects of the hub")
-        for one in objects:
-            click.echo(f"  {_sign(one['action'])} {one['ref']}")
+def _objects(objects: Sequence[Json], rendered: Set[str]) -> None:
+    """Fields of what no cluster gets, such as policies; those of the others are told cluster by cluster."""
+    if not objects:
+        return
+    heading("Objects of the hub")
+    for one in objects:
+        click.echo(f"  {_sign(one['action'])} {one['ref']}")
+        for field in one.get("fields", []) if one["action"] == "changed" and one["ref"] not in rendered else ():
+            click.echo(f"      {field['path']}: {_change(field)}")
 
 
 def _placements(placements: Sequence[Json]) -> None:

@@ -62,10 +62,12 @@ async def test_everything_is_known_as_it_was(bus: Bus) -> None:
 async def test_too_many_keys_for_one_question(bus: Bus) -> None:
     for start in range(0, 1100, 550):
         await bus.append_all("STATE", [Append(f"state.belief._.Cluster._.m{n}", b"x", expected=0) for n in range(start, start + 550)])
+    found: int | str
     try:
-        assert len(await bus.last_many("STATE", ["state.belief.>"], up_to=1100)) == 1100
+        found = len(await bus.last_many("STATE", ["state.belief.>"], up_to=1100))
     except Terminal as error:
-        assert "1024 subjects" in str(error)  # noqa: PT017 - Memory has no such limit; the port allows both.
+        found = str(error)
+    assert found in (1100, "more than 1024 subjects of STATE match; name fewer")  # Memory has no such limit; the port allows both.
 
 
 @pytest.mark.parametrize("position", [pytest.param(0, id="before-everything"), pytest.param(10_000, id="in-the-future")])

@@ -7,15 +7,26 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from shoal.api.apps import WorkloadRebalancer
 from shoal.api.cluster import Cluster
 from shoal.api.meta import Manifest
 from shoal.api.override import OverridePolicy
 from shoal.api.policy import PropagationPolicy
 from shoal.api.shoal import FailoverPolicy
-from shoal.domain.admission import cluster, failover_policy, namespace, override_policy, propagation_policy, shape, template
+from shoal.domain.admission import (
+    cluster,
+    failover_policy,
+    namespace,
+    override_policy,
+    propagation_policy,
+    shape,
+    template,
+    workload_rebalancer,
+)
 from shoal.domain.admission.violation import Violation
 
 POLICY_GROUP, CLUSTER_GROUP, OWN_GROUP = "policy.karmada.io/v1alpha1", "cluster.karmada.io/v1alpha1", "shoal.dev/v1alpha1"
+APPS_GROUP = "apps.karmada.io/v1alpha1"
 
 
 class Kind(NamedTuple):
@@ -34,6 +45,7 @@ KINDS: dict[tuple[str, str], Kind] = {
     (POLICY_GROUP, "OverridePolicy"): Kind(OverridePolicy, override_policy.default, override_policy.validate, True),
     (POLICY_GROUP, "ClusterOverridePolicy"): Kind(OverridePolicy, override_policy.default, override_policy.validate, False),
     (CLUSTER_GROUP, "Cluster"): Kind(Cluster, cluster.default, cluster.validate, False),
+    (APPS_GROUP, "WorkloadRebalancer"): Kind(WorkloadRebalancer, workload_rebalancer.default, workload_rebalancer.validate, False),
     (OWN_GROUP, "FailoverPolicy"): Kind(FailoverPolicy, failover_policy.default, failover_policy.validate),
 }
 _PERMANENT_IDS = {

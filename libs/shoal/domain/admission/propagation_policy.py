@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from shoal.api import options
 from shoal.api.meta import Manifest
 from shoal.api.policy import Failover, PropagationPolicy, PropagationSpec
 from shoal.domain.admission.placement import check_placement, default_placement
@@ -58,6 +59,8 @@ def validate(policy: PropagationPolicy, old: PropagationPolicy | None) -> Iterat
     yield from _check_suspension(spec)
     if spec.failover is not None:
         yield from _check_failover(spec.failover, propagates_deps=spec.propagate_deps or spec.association)
+    for key, sentence in options.read(policy.metadata.annotations)[1]:
+        yield Violation(f"metadata.annotations[{key}]", sentence)
     if not -(2**31) <= spec.priority < 2**31:
         yield Violation("spec.priority", "has to be a whole number of 32 bits")
     if old is not None and old.spec.scheduler_name != spec.scheduler_name:

@@ -5,7 +5,7 @@ Belongs here: the order in which they are asked, and what one says that another 
 """
 
 from shoal.domain.deciding.decide import decide
-from shoal.domain.deciding.inputs import Inputs, Outcome, Owner, Peer
+from shoal.domain.deciding.inputs import EvictionTask, Inputs, Outcome, Owner, Peer, Wishes
 from shoal.domain.deciding.reasons import Reasons, reasons
 
-__all__ = ["Inputs", "Outcome", "Owner", "Peer", "Reasons", "decide", "reasons"]
+__all__ = ["EvictionTask", "Inputs", "Outcome", "Owner", "Peer", "Reasons", "Wishes", "decide", "reasons"]

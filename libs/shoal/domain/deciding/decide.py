@@ -9,7 +9,8 @@ from shoal.api.binding import SUCCESS, Binding
 from shoal.api.meta import Condition, Manifest
 from shoal.domain.deciding.inputs import Inputs, Outcome
 from shoal.domain.deciding.namespaces import propagated_everywhere, to_every_cluster
-from shoal.domain.deciding.settings import from_owners, from_policy, from_template
+from shoal.domain.deciding.settings import followed, from_owners, from_policy, from_template
+from shoal.domain.deciding.wishes import heeded, wishes_of
 from shoal.domain.deciding.workloads import Placed, place
 from shoal.domain.matching import CLAIMED, EXCLUDED, Match, match
 from shoal.domain.releasing import settle
@@ -74,7 +75,7 @@ def _has_own(binding: Binding) -> bool:
 
 def _place(inputs: Inputs, base: Binding, matched: Match, previous: Binding | None, live: Binding | None) -> Placed:
     """Schedules what a policy speaks for; everything else keeps its own targets."""
-    suspended = inputs.scheduling_suspended or bool(base.suspension and base.suspension.scheduling)
+    suspended = wishes_of(inputs).suspended or bool(base.suspension and base.suspension.scheduling)
     owner = matched.owner.object.spec.scheduler_name if matched.owner else inputs.scheduler_name
     applied = matched.claim is not None and matched.claim.revision > 0
     if applied and not suspended and owner in {"", inputs.scheduler_name}:
@@ -83,7 +84,7 @@ def _place(inputs: Inputs, base: Binding, matched: Match, previous: Binding | No
     before = previous or from_template(inputs)
     said = None
     if matched.claim is None and inputs.owners:
-        said = condition(previous, "True", SUCCESS, "Binding follows the workloads that need it.", inputs.now)
+        said = condition(previous, "True", SUCCESS, followed(inputs.owners), inputs.now)
     elif matched.claim is not None and not applied:
         said = condition(previous, "False", _claimed_reason(matched), matched.message, inputs.now)
     return Placed(keep(request, inputs.snapshot, before, now=inputs.now, position=inputs.position, stands=said), None)
@@ -106,11 +107,12 @@ def _outcome(inputs: Inputs, base: Binding, placed: Placed, *, previous: Binding
     laid = msgspec.structs.replace(
         base,
         clusters=joined.clusters,
-        removals=joined.removals,
+        removals=heeded(joined.removals, wishes_of(inputs)),
         required_by=joined.required_by,
         attached=joined.attached,
         # As applied (E09): what the targets came from, while a new placement does not fit.
         placement=previous.placement if previous is not None and runs and not decision.fits else base.placement,
+        options=previous.options if previous is not None and runs and not decision.fits else base.options,
         conditions=_claimed_condition(matched, previous, inputs),
     )
     standing = None if inputs.previous_deleted else inputs.previous

@@ -30,6 +30,24 @@ class Peer(msgspec.Struct, frozen=True, kw_only=True):
     clusters: frozenset[str] = frozenset()
 
 
+class EvictionTask(msgspec.Struct, frozen=True, kw_only=True):
+    """A cluster that a user wants to be left, or what he says of one that is being left."""
+
+    position: int
+    """Where STATE stood when it was asked: what was assigned later is not meant."""
+    suppress_deletion: bool | None = None
+    """True keeps the copy until further notice, False lets it go now."""
+
+
+class Wishes(msgspec.Struct, frozen=True, kw_only=True):
+    """What users write on a binding: `spec.suspension.scheduling` (B24) and `spec.gracefulEvictionTasks`. Of one template's uid only."""
+
+    template_uid: str
+    suspended: bool = False
+    tasks: Mapping[str, EvictionTask] = {}
+    """By cluster."""
+
+
 class Inputs(msgspec.Struct, frozen=True, kw_only=True):
     """Read from complete views at one position; nothing else enters a decision."""
 
@@ -62,10 +80,8 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True):
     """From the interpreter, as the next two."""
     requirements: ReplicaRequirements | None = None
     components: tuple[Component, ...] = ()
-    scheduling_suspended: bool = False
-    """Users' `spec.suspension.scheduling` on the binding (B24)."""
-    user_evictions: tuple[str, ...] = ()
-    """Clusters of users' `spec.gracefulEvictionTasks`."""
+    wishes: Wishes | None = None
+    """What users say on the binding itself."""
     reschedule_at: str = ""
     """RFC 3339: a WorkloadRebalancer asked to start from zero; empty: none."""
     estimates: dict[str, int] | None = None

@@ -6,6 +6,7 @@ import msgspec
 
 from shoal.api.binding import Binding, Claim
 from shoal.api.meta import Manifest
+from shoal.api.options import options_of
 from shoal.api.policy import AffinityGroup, PropagationPolicy
 from shoal.domain.deciding.inputs import Inputs, Owner
 from shoal.domain.matching import Owned
@@ -21,6 +22,7 @@ def from_policy(inputs: Inputs, template: Manifest, policy: Owned[PropagationPol
         from_template(inputs),
         claim=claim,
         placement=spec.placement,
+        options=options_of(policy.object.metadata.annotations),
         propagate_deps=spec.propagate_deps or spec.association,
         conflict_resolution=spec.conflict_resolution,
         preserve_resources_on_deletion=spec.preserve_resources_on_deletion,
@@ -53,6 +55,17 @@ def from_owners(inputs: Inputs, owners: tuple[Owner, ...], previous: Binding | N
         preserve_resources_on_deletion=any(owner.binding.preserve_resources_on_deletion for owner in owners),
         placement=previous.placement if previous else Binding(template_uid="", template_revision=0).placement,
     )
+
+
+def followed(owners: tuple[Owner, ...]) -> str:
+    """What the condition of a dependency says; where its owners' policies differ, which word won (R9.3)."""
+    differences = []
+    if len({owner.binding.conflict_resolution for owner in owners}) > 1:
+        differences.append(f"conflictResolution ({OVERWRITE} is used)")
+    if len({owner.binding.preserve_resources_on_deletion for owner in owners}) > 1:
+        differences.append("preserveResourcesOnDeletion (true is used)")
+    told = f" DependencyPolicyConflict: their policies differ in {' and '.join(differences)}." if differences else ""
+    return f"Binding follows the workloads that need it.{told}"
 
 
 def _group(wanted: AffinityGroup | None, template: Manifest) -> str:

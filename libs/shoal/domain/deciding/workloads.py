@@ -8,6 +8,7 @@ import msgspec
 
 from shoal.api.binding import REPLACEMENT_READY, USER_EVICTED, Binding, Removal
 from shoal.domain.deciding.inputs import Inputs
+from shoal.domain.deciding.wishes import leaves, wishes_of
 from shoal.domain.failover import Verdict, evict, rule_for
 from shoal.domain.scheduling import Decision, Request, schedule
 
@@ -26,14 +27,15 @@ def place(inputs: Inputs, base: Binding, previous: Binding | None) -> Placed:
     reaches the clusters that stay, and the condition tells of the failover that could not be.
     """
     verdict = _verdict(inputs, base, previous)
-    request = _request(inputs, base, verdict)
+    request = _request(inputs, base, previous, verdict)
     decision = _schedule(inputs, request, previous)
     if verdict.evictions and not decision.fits:
         without = _schedule(inputs, msgspec.structs.replace(request, evictions={}, prefer=(), strict=False), previous)
         decision = msgspec.structs.replace(
             without, condition=decision.condition, refusals=decision.refusals, rounds=(*without.rounds, *decision.rounds)
         )
-    return Placed(decision, verdict.recheck_after_s, request.reserved if decision.placed or not decision.fits else {})
+    waits = [wait for wait in (verdict.recheck_after_s, decision.recheck_after_s) if wait is not None]
+    return Placed(decision, min(waits, default=None), request.reserved if decision.placed or not decision.fits else {})
 
 
 def _schedule(inputs: Inputs, request: Request, previous: Binding | None) -> Decision:
@@ -50,12 +52,12 @@ def _verdict(inputs: Inputs, base: Binding, previous: Binding | None) -> Verdict
     users = {
         target.name: Removal(reason=USER_EVICTED, author="user", epoch=target.epoch, wait_for=REPLACEMENT_READY)
         for target in own.clusters
-        if target.name in inputs.user_evictions and target.name not in verdict.evictions
+        if leaves(target, wishes_of(inputs)) and target.name not in verdict.evictions
     }
     return msgspec.structs.replace(verdict, evictions=verdict.evictions | users) if users else verdict
 
 
-def _request(inputs: Inputs, base: Binding, verdict: Verdict) -> Request:
+def _request(inputs: Inputs, base: Binding, previous: Binding | None, verdict: Verdict) -> Request:
     claim, template = base.claim, inputs.template
     assert template is not None
     return Request(
@@ -63,6 +65,8 @@ def _request(inputs: Inputs, base: Binding, verdict: Verdict) -> Request:
         uid=inputs.template_uid,
         api_version=template["apiVersion"],
         placement=base.placement,
+        options=base.options,
+        settled=_settled(inputs, previous) if base.options.reacts else True,
         replicas=base.replicas,
         requirements=base.replica_requirements,
         components=base.components,
@@ -79,6 +83,17 @@ def _request(inputs: Inputs, base: Binding, verdict: Verdict) -> Request:
         ),
         estimates=inputs.estimates,
         reserved=_reserved(inputs, base),
+    )
+
+
+def _settled(inputs: Inputs, previous: Binding | None) -> bool:
+    """Every copy runs as it was decided last, healthy. What nobody reports of yet is not settled."""
+    if previous is None or previous.template_uid != inputs.template_uid:
+        return True
+    copies = {copy.cluster: copy for copy in inputs.status.copies} if inputs.status is not None else {}
+    return all(
+        (copy := copies.get(target.name)) is not None and copy.applied and copy.health == "Healthy" and copy.epoch >= target.epoch
+        for target in previous.clusters
     )
 
 

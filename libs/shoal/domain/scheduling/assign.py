@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 from typing import TypeVar
 
 from shoal.api.binding import UNSCHEDULABLE
-from shoal.api.webster import webster
+from shoal.api.webster import allot, within
 from shoal.domain.scheduling.candidates import Candidate
+from shoal.domain.scheduling.estimate import UNLIMITED
+from shoal.domain.scheduling.limits import NO_LIMITS, limits_of
 from shoal.domain.scheduling.request import AGGREGATED, STATIC, Request
-from shoal.domain.scheduling.select import Unplaced
 from shoal.domain.scheduling.snapshot import Snapshot
+from shoal.domain.scheduling.unplaced import Unplaced
 
 T = TypeVar("T")
 Shares = dict[str, int]
+_SHOWN_MAX = 20
+"""Clusters that one sentence names."""
 
 
 class Division:
@@ -21,6 +26,7 @@ class Division:
 
     def __init__(self, request: Request, snapshot: Snapshot, *, fresh: bool) -> None:
         self.request, self.snapshot, self.fresh = request, snapshot, fresh
+        self.limits = NO_LIMITS
         self.rounds: list[str] = []
 
     def assign(self, selected: Sequence[Candidate]) -> dict[str, int | None] | Unplaced:
@@ -63,16 +69,19 @@ class Division:
         current = {candidate.name: candidate.current for candidate in members if candidate.current > 0}
         if self.request.prefer and not self.fresh and (lost := replicas - sum(current.values())) > 0:
             return self._take_over(members, current, lost)
+        self.limits = limits_of(self.request, self.snapshot, members)
         if self.request.strategy == STATIC:
             return self._split(replicas, self._static_weights(members), "static weights")
         if self.fresh:
-            return self._by_room(members, replicas, lambda candidate: candidate.available, "from zero, by free and held replicas")
+            return self._by_room(members, replicas, "from zero, by free and held replicas")
+        if self.limits:
+            current = self.limits.standing(members, replicas)
         held = sum(current.values())
         if held == replicas:
             return current
         if held > replicas:
             return self._shrink(current, replicas)
-        added = self._by_room(members, replicas - held, lambda candidate: candidate.room, f"{replicas - held} more, by free replicas")
+        added = self._by_room(members, replicas - held, f"{replicas - held} more, by free replicas", beside=current)
         return added if isinstance(added, Unplaced) else _sum(current, added)
 
     def _take_over(self, members: Sequence[Candidate], current: Shares, lost: int) -> Shares | Unplaced:
@@ -89,7 +98,7 @@ class Division:
             if static:
                 part: Shares | Unplaced = self._split(quota, self._static_weights(taking), text)
             else:
-                part = self._by_room(taking, quota, lambda candidate: candidate.room, text)
+                part = self._by_room(taking, quota, text, beside=current)
             if isinstance(part, Unplaced):
                 return part
             shares, left = _sum(shares, part), left - quota
@@ -106,28 +115,72 @@ class Division:
                     result[candidate.name] = max(entry.weight, result.get(candidate.name, 0))
         return result or {candidate.name: 1 for candidate in members}
 
-    def _by_room(self, members: Sequence[Candidate], replicas: int, room: Callable[[Candidate], int], text: str) -> Shares | Unplaced:
-        """R4.11 and R4.12: weights are free replicas; Aggregated uses the fewest clusters, those that hold some first."""
-        ordered = sorted(members, key=lambda candidate: -room(candidate))
-        if sum(room(candidate) for candidate in members) < replicas:
-            return self._short(sum(room(candidate) for candidate in members), replicas)
-        if self.request.strategy == AGGREGATED:
-            if not self.fresh:
-                ordered.sort(key=lambda candidate: candidate.current <= 0)
-            ordered = _shortest_prefix(ordered, replicas, room)
-        return self._split(replicas, {candidate.name: room(candidate) for candidate in ordered}, text)
+    def _by_room(self, members: Sequence[Candidate], replicas: int, text: str, *, beside: Shares | None = None) -> Shares | Unplaced:
+        """R4.11 and R4.12: weights are free replicas; Aggregated uses the fewest clusters, those that hold some first.
 
-    def _shrink(self, current: Shares, replicas: int) -> Shares:
+        `beside`: what is held already and stays; without it the division is from zero, and what is held is room as well.
+        """
+        room = {one.name: one.available if beside is None else one.room for one in members}
+        if self.limits:
+            held = beside or {}
+            room = {name: max(0, min(free, self.limits.most.get(name, UNLIMITED) - held.get(name, 0))) for name, free in room.items()}
+        if sum(room.values()) < replicas:
+            return self._short(sum(room.values()), replicas)
+        if self.request.strategy != AGGREGATED:
+            return self._split(replicas, room, text, beside)
+        ordered = sorted(room, key=room.__getitem__, reverse=True)
+        if self.request.options.prefer:
+            scores = {one.name: one.penalty for one in members}
+            ordered.sort(key=scores.__getitem__)
+        if not self.fresh:
+            using = {one.name for one in members if one.current > 0}
+            ordered = [*(name for name in ordered if name in using), *(name for name in ordered if name not in using)]
+        if self.limits.least:  # Who has to get something takes part, whatever its room.
+            ordered.sort(key=lambda name: self.limits.least.get(name, 0) <= (beside or {}).get(name, 0))
+        if self.request.options.fill or self.request.options.prefer:
+            return self._fill(ordered, replicas, room, text)
+        return self._split(replicas, {name: room[name] for name in _shortest_prefix(ordered, replicas, room.__getitem__)}, text, beside)
+
+    def _fill(self, ordered: Sequence[str], replicas: int, room: Shares, text: str) -> Shares:
+        """GX25: one cluster after the other, as far as it has room."""
+        shares: Shares = {}
+        for name in ordered:
+            if (part := min(room[name], replicas - sum(shares.values()))) > 0:
+                shares[name] = part
+        return self._told(shares, f"{text}, filling one after the other")
+
+    def _shrink(self, current: Shares, replicas: int) -> Shares | Unplaced:
         """R4.10: weights are what is held; Aggregated lets the largest holders keep theirs. Free room is not asked."""
-        ordered = sorted(current, key=lambda name: (-current[name], name))
+        ordered = sorted(current, key=lambda name: (self.limits.least.get(name, 0) == 0, -current[name], name))
         if self.request.strategy == AGGREGATED:
             ordered = _shortest_prefix(ordered, replicas, current.__getitem__)
-        return self._split(replicas, {name: current[name] for name in ordered}, f"fewer: {replicas}, by held replicas")
+        weights, text = {name: current[name] for name in ordered}, f"fewer: {replicas}, by held replicas"
+        if not self.limits:
+            return self._told(allot(replicas, weights, self.request.uid), text)
+        shares = within(replicas, weights, self.request.uid, least=self.limits.least, most=weights)
+        return self._short(sum(weights.values()), replicas) if shares is None else self._told(shares, text)
 
-    def _split(self, replicas: int, weights: Shares, text: str) -> Shares:
-        shares = webster(replicas, weights, self.request.uid)
-        shown = ", ".join(f"{name}={shares[name]}" for name in list(shares)[:20] if shares[name])
-        self.rounds.append(f"{text}: {shown}{' ...' if len(shares) > 20 else ''}")
+    def _split(self, replicas: int, weights: Shares, text: str, beside: Shares | None = None) -> Shares | Unplaced:
+        """By Webster's rule (R4.4), within the limits; weights by room are limits themselves."""
+        if not self.limits:
+            return self._told(allot(replicas, weights, self.request.uid), text)
+        held = beside or {}
+        by_room = self.request.strategy != STATIC
+        most = {name: max(0, self.limits.most.get(name, UNLIMITED) - held.get(name, 0)) for name in weights}
+        most = {name: min(limit, weights[name]) for name, limit in most.items()} if by_room else most
+        least = {name: max(0, count - held.get(name, 0)) for name, count in self.limits.least.items() if name in weights}
+        shares = within(replicas, weights, self.request.uid, least=least, most=most)
+        return (
+            self._short(sum(most.values()), replicas)
+            if shares is None
+            else self._told(shares, f"{text}, within the limits of each cluster")
+        )
+
+    def _told(self, shares: Shares, text: str) -> Shares:
+        """In the order of names, with a sentence about it."""
+        shares = {name: shares[name] for name in sorted(shares) if shares[name]}
+        shown = ", ".join(f"{name}={count}" for name, count in islice(shares.items(), _SHOWN_MAX))
+        self.rounds.append(f"{text}: {shown}{' ...' if len(shares) > _SHOWN_MAX else ''}")
         return shares
 
     def _short(self, room: int, wanted: int | None = None) -> Unplaced:

@@ -28,6 +28,7 @@ def lay_over(decision: Decision, base: Binding) -> Binding:
         base,
         affinity_name=decision.affinity_name,
         rescheduled_at=decision.rescheduled_at,
+        standing=decision.standing,
         conditions=_with(base.conditions, decision.condition),
         explanation=NOT_EXPLAINED,
     )
@@ -75,8 +76,10 @@ def bounded(explanation: Explanation, bytes_max: int = EXPLANATION_BYTES_MAX) ->
         rejected, scores = _half(explanation.rejected), _half(explanation.scores)
         left_out = len(explanation.rejected) - len(rejected) + len(explanation.scores) - len(scores)
         explanation = msgspec.structs.replace(explanation, rejected=rejected, scores=scores, left_out=explanation.left_out + left_out)
-    return explanation if _fits(explanation, bytes_max) else msgspec.structs.replace(
-        explanation, estimates={}, reserved={}, rounds=(), lost_policies={}
+    return (
+        explanation
+        if _fits(explanation, bytes_max)
+        else msgspec.structs.replace(explanation, estimates={}, reserved={}, rounds=(), lost_policies={})
     )
 
 

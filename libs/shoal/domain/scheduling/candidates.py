@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from itertools import repeat
-from operator import neg
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import compress, repeat
+from operator import itemgetter, neg
 from typing import NamedTuple
+
+import msgspec
 
 from shoal.api.binding import TargetCluster
 from shoal.domain.scheduling.estimate import UNLIMITED
 from shoal.domain.scheduling.question import Question
-from shoal.domain.scheduling.snapshot import Bits
+from shoal.domain.scheduling.snapshot import Bits, Snapshot, size_of
 
 LOCALITY_SCORE = 100
 """For a cluster that has the workload already (R3.6)."""
 _TIER_SCORES = (60, 40, 20)
 """Beside what runs, a replacement goes first to the best tier that failover prefers; later tiers than these count 0."""
+PREFERENCE_MAX = 19
+"""Best score by priority and cost (KA02): below every tier of failover, so that it only tells equals apart."""
 
 
-class Candidate(NamedTuple):
+class Candidate(msgspec.Struct, frozen=True, order=True, gc=False):
+    """One cluster in a decision. Thousands of them live in a snapshot's memory: they hold no references that a collector has to follow."""
+
     tier: int
     """0 = main affinity, i = its i-th overflow group (R4.14)."""
     penalty: int
@@ -31,7 +37,8 @@ class Candidate(NamedTuple):
     """Further replicas that fit (`alloc` of R4.8)."""
     current: int
     """Replicas of the previous decision that are here (`cur` of R4.8)."""
-    region: str
+    group: str
+    """Of the topology that copies are spread over: the region, unless the placement says otherwise."""
     preference: int
     """Which tier of `Request.prefer` it is in; their number when in none."""
 
@@ -45,70 +52,99 @@ class Candidate(NamedTuple):
 
 
 def candidate(
-    name: str, *, tier: int = 0, score: int = 0, room: int = 0, current: int = 0, region: str = "", preference: int = 0
+    name: str, *, tier: int = 0, score: int = 0, room: int = 0, current: int = 0, group: str = "", preference: int = 0
 ) -> Candidate:
-    return Candidate(tier, -score, -(room + current), name, room, current, region, preference)
+    return Candidate(tier, -score, -(room + current), name, room, current, group, preference)
 
 
-def rank_candidates(question: Question, feasible: Bits, targets: Mapping[str, TargetCluster]) -> list[Candidate]:
-    """All feasible clusters, best first."""
-    ranked = list(_special(question, feasible, targets)) if _is_special(question, targets) else _plain(question, feasible)
-    ranked.sort()
+class _Ranking(NamedTuple):
+    """All clusters as a first placement of some size sees them, best first: what most decisions start from."""
+
+    candidates: tuple[Candidate, ...]
+    order: tuple[int, ...]
+    """Position of each."""
+
+
+def rank_candidates(question: Question, feasible: Bits, targets: Mapping[str, TargetCluster], topology: str = "region") -> list[Candidate]:
+    """All feasible clusters, best first, each with its group of `topology`."""
+    request = question.request
+    if request.prefer or len(question.affinities) > 1:  # Every cluster may be special.
+        return sorted(_special(question, feasible, targets, topology))
+    ranking = _ranking(question, topology)
+    special = _special_names(question, targets)
+    bits = feasible & ~special if special else feasible
+    ranked = list(_among(ranking, question.snapshot, bits))
+    if special & feasible:
+        ranked.extend(_special(question, special & feasible, targets, topology))
+        ranked.sort()
     return ranked
 
 
-def _is_special(question: Question, targets: Mapping[str, TargetCluster]) -> bool:
-    return bool(targets or question.request.prefer or question.request.estimates) or len(question.affinities) > 1
-
-
-def _plain(question: Question, feasible: Bits) -> list[Candidate]:
-    """The first placement of something over many clusters: only names and room tell them apart. Made column by column, for speed."""
+def _ranking(question: Question, topology: str) -> _Ranking:
     request, snapshot = question.request, question.snapshot
-    names, regions = snapshot.chosen(snapshot.names, feasible), snapshot.chosen(snapshot.region_of, feasible)
-    if not request.workload:
-        same = repeat(UNLIMITED)
-        return list(map(Candidate._make, zip(repeat(0), repeat(0), repeat(-UNLIMITED), names, same, repeat(0), regions, repeat(0))))
-    room = list(snapshot.chosen(_general(question), feasible))
-    return list(map(Candidate._make, zip(repeat(0), repeat(0), map(neg, room), names, room, repeat(0), regions, repeat(0))))
+    size = size_of(request.requirements, request.components) if request.workload else b""
+    wanted = request.options.prefer
+    return snapshot.kept(("ranking", size, wanted, topology), lambda: _ranked(question, topology))
 
 
-def _special(question: Question, feasible: Bits, targets: Mapping[str, TargetCluster]) -> list[Candidate]:
+def _ranked(question: Question, topology: str) -> _Ranking:
+    """Made column by column, for speed."""
+    request, snapshot = question.request, question.snapshot
+    count = len(snapshot.names)
+    room: Sequence[int] = snapshot.heard_room(request.requirements, request.components) if request.workload else (UNLIMITED,) * count
+    score: Sequence[int] = snapshot.levels(request.options.prefer, PREFERENCE_MAX) if request.options.prefer else (0,) * count
+    columns = (repeat(0), map(neg, score), map(neg, room), snapshot.names, room, repeat(0), snapshot.groups(topology), repeat(0))
+    unordered = list(map(Candidate, *columns))
+    # Names are in order already, and sorting keeps the order of equals.
+    order = sorted(range(count), key=[*map(neg, room)].__getitem__)
+    if request.options.prefer:
+        order.sort(key=[*map(neg, score)].__getitem__)
+    return _Ranking(tuple([unordered[place] for place in order]), tuple(order))
+
+
+def _among(ranking: _Ranking, snapshot: Snapshot, bits: Bits) -> Iterator[Candidate]:
+    """Those of the set, in their rank."""
+    if bits == snapshot.universe:
+        return iter(ranking.candidates)
+    return compress(ranking.candidates, _flags_in(ranking.order, snapshot.flags(bits)))
+
+
+def _flags_in(order: tuple[int, ...], flags: bytes) -> Sequence[int]:
+    return itemgetter(*order)(flags) if len(order) > 1 else flags
+
+
+def _special_names(question: Question, targets: Mapping[str, TargetCluster]) -> Bits:
+    """Clusters of which more is known than their free room."""
+    request, snapshot = question.request, question.snapshot
+    bits = snapshot.bits(targets) if targets else 0
+    if request.workload and request.reserved:
+        bits |= snapshot.bits(request.reserved)
+    if request.workload and request.estimates:
+        bits |= snapshot.bits(request.estimates)
+    return bits
+
+
+def _special(question: Question, bits: Bits, targets: Mapping[str, TargetCluster], topology: str) -> Iterator[Candidate]:
+    """One by one: what is held, estimated, reserved and preferred there."""
     request, snapshot = question.request, question.snapshot
     tiers = [snapshot.matching(affinity) for affinity in question.affinities] if len(question.affinities) > 1 else []
     prefer = [snapshot.bits(tier) for tier in request.prefer]
-    room = _general(question) if request.workload else ()
-    found = []
-    for index in snapshot.indexes_in(feasible):
+    room = snapshot.heard_room(request.requirements, request.components) if request.workload else ()
+    groups = snapshot.groups(topology)
+    levels = snapshot.levels(request.options.prefer, PREFERENCE_MAX) if request.options.prefer else ()
+    for index in snapshot.indexes_in(bits):
         cluster = snapshot.clusters[index]
         target, bit = targets.get(cluster.name), snapshot.bit(cluster.name)
         preference = next((level for level, tier in enumerate(prefer) if tier & bit), len(prefer)) if prefer else 0
-        found.append(
-            candidate(
-                cluster.name,
-                tier=next((level for level, tier in enumerate(tiers) if tier & bit), 0) if tiers else 0,
-                score=_score(here=target is not None, preference=preference, preferring=bool(prefer)),
-                # What is not heard takes nothing more, whatever it had room for when it was heard last.
-                room=UNLIMITED if not room else _room(room[index], request.estimates, cluster.name) if cluster.ready else 0,
-                current=(target.replicas or 0) if target else 0,
-                region=cluster.region,
-                preference=preference,
-            )
+        yield candidate(
+            cluster.name,
+            tier=next((level for level, tier in enumerate(tiers) if tier & bit), 0) if tiers else 0,
+            score=_score(here=target is not None, preference=preference, preferring=bool(prefer)) + (levels[index] if levels else 0),
+            room=_room(question, room[index], cluster.name) if room else UNLIMITED,
+            current=(target.replicas or 0) if target else 0,
+            group=groups[index],
+            preference=preference,
         )
-    return found
-
-
-def _general(question: Question) -> Sequence[int]:
-    """The general estimator's room by position, without what other decisions have taken of it and no inventory knows yet (E11)."""
-    request, snapshot = question.request, question.snapshot
-    general = snapshot.room(request.requirements, request.components)
-    if not request.reserved:
-        return general
-    left = list(general)
-    for name, taken in request.reserved.items():
-        place = snapshot.place(name)
-        if place is not None:
-            left[place] = max(0, left[place] - taken)
-    return left
 
 
 def _score(*, here: bool, preference: int, preferring: bool) -> int:
@@ -117,6 +153,9 @@ def _score(*, here: bool, preference: int, preferring: bool) -> int:
     return _TIER_SCORES[preference] if preferring and preference < len(_TIER_SCORES) else 0
 
 
-def _room(general: int, estimates: dict[str, int] | None, name: str) -> int:
-    """The minimum over the estimators that answered (R4.15)."""
-    return min(general, estimates[name]) if estimates and name in estimates else general
+def _room(question: Question, general: int, name: str) -> int:
+    """The minimum over the estimators that answered (R4.15), the general one without what other decisions have taken of it (E11)."""
+    request = question.request
+    if request.reserved:
+        general = max(0, general - request.reserved.get(name, 0))
+    return min(general, request.estimates[name]) if request.estimates and name in request.estimates else general

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from shoal.api.binding import Removal, TargetCluster
+from shoal.api.binding import Removal, Standing, TargetCluster
 from shoal.api.meta import Condition
 from shoal.domain.scheduling.question import Refusal
 from shoal.domain.scheduling.snapshot import Snapshot
@@ -26,6 +26,9 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     rescheduled_at: str = ""
     refusals: tuple[Refusal, ...] = ()
     """Of the last affinity that was tried."""
+    standing: Standing | None = None
+    recheck_after_s: float | None = None
+    """When a move may be made that is not due yet."""
     snapshot: Snapshot
     scores: dict[str, int] = {}
     rounds: tuple[str, ...] = ()

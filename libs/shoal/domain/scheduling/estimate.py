@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping
 
 from shoal.api.binding import Component, ReplicaRequirements
 from shoal.api.cluster_view import ClusterView
 from shoal.api.quantity import milli
 
+Amounts = tuple[tuple[str, int], ...]
+"""Resource and thousandths, of one pod."""
 UNLIMITED = 2**31 - 1
 """Karmada's largest estimate."""
 _PODS_PER_NODE = 110
@@ -16,15 +17,43 @@ _SETS_MAX = 100
 """Sets that are simulated; one is asked for, more only tell roomy clusters from tight ones."""
 
 
-class Promise(NamedTuple):
-    """Pods that were decided for a cluster and that its figures do not contain yet."""
+class Promised:
+    """Pods that were decided for a cluster and that its figures do not contain yet: in sum, and by size."""
 
-    request: dict[str, int]
-    """Of one pod, in thousandths."""
-    pods: int
+    __slots__ = ("sizes", "spent")
+
+    def __init__(self) -> None:
+        self.spent: dict[str, int] = {}
+        """Resource -> thousandths, `pods` among them."""
+        self.sizes: dict[Amounts, int] = {}
+        """Amounts of one pod -> pods."""
+
+    @classmethod
+    def of(cls, *sizes: tuple[Mapping[str, int], int]) -> Promised:
+        promised = cls()
+        for request, pods in sizes:
+            promised.add(tuple(request.items()), pods)
+        return promised
+
+    def __bool__(self) -> bool:
+        return bool(self.sizes)
+
+    def add(self, request: Amounts, pods: int) -> None:
+        """More of that size, or less."""
+        count = self.sizes.get(request, 0) + pods
+        if count:
+            self.sizes[request] = count
+        else:
+            self.sizes.pop(request, None)
+        self.spent["pods"] = self.spent.get("pods", 0) + 1000 * pods
+        for name, amount in request:
+            self.spent[name] = self.spent.get(name, 0) + amount * pods
 
 
-def room_for(cluster: ClusterView, requirements: ReplicaRequirements | None, promised: Sequence[Promise] = ()) -> int:
+_NOTHING = Promised()
+
+
+def room_for(cluster: ClusterView, requirements: ReplicaRequirements | None, promised: Promised = _NOTHING) -> int:
     """R4.16, beside what is promised. A cluster without a summary has no room; a resource that it does not have at all neither."""
     if cluster.free is None:
         return 0
@@ -34,37 +63,40 @@ def room_for(cluster: ClusterView, requirements: ReplicaRequirements | None, pro
     if pods <= 0 or not request:
         return max(pods, 0)
     if any(count for count, _ in cluster.models):
-        # Nodes of the lowest bounds say what is in pieces; the sum still has to be there.
-        return _first_fit(_nodes(cluster.models, promised), request, min(pods, _whole(free, request, pods)) if promised else pods)
+        # Nodes of the lowest bounds say what is in pieces; the sum still has to be there, and is all that is known of what no grade speaks
+        # of (GPUs and other extended resources).
+        graded = _graded(cluster.models, request)
+        summed = request if promised else {name: amount for name, amount in request.items() if name not in graded}
+        most = _whole(free, summed, pods)
+        return _first_fit(_nodes(cluster.models, promised), graded, most) if graded else most
     return _whole(free, request, pods)
 
 
 def _whole(free: dict[str, int], request: dict[str, int], pods: int) -> int:
-    return max(0, min(pods, *(free.get(name, 0) // amount for name, amount in request.items())))
+    return max(0, min([pods, *(free.get(name, 0) // amount for name, amount in request.items())]))
 
 
-def _beside(free: dict[str, int], promised: Sequence[Promise]) -> dict[str, int]:
+def _graded(models: tuple[tuple[int, dict[str, int]], ...], request: dict[str, int]) -> dict[str, int]:
+    """The part of a request that grades of nodes speak of."""
+    return {name: amount for name, amount in request.items() if any(name in bounds for _, bounds in models)}
+
+
+def _beside(free: dict[str, int], promised: Promised) -> dict[str, int]:
     """What is left of it; below zero where more is promised than there is."""
     if not promised:
         return free
-    left = dict(free)
-    for request, pods in promised:
-        left["pods"] = left.get("pods", 0) - 1000 * pods
-        for name, amount in request.items():
-            if name in left:
-                left[name] -= amount * pods
-    return left
+    return {name: amount - promised.spent.get(name, 0) for name, amount in free.items()}
 
 
 Nodes = list[tuple[int, dict[str, int]]]
 """Nodes that are alike: their number, and what each has; `pods` in whole ones."""
 
 
-def _nodes(models: tuple[tuple[int, dict[str, int]], ...], promised: Sequence[Promise]) -> Nodes:
+def _nodes(models: tuple[tuple[int, dict[str, int]], ...], promised: Promised) -> Nodes:
     """R4.17: every grade's nodes have its lower bounds and 110 pods. What is promised is put on them first, by first fit."""
     nodes = [(count, {**capacity, "pods": _PODS_PER_NODE}) for count, capacity in models if count]
-    for request, pods in promised:
-        nodes = _filled(nodes, request, pods)
+    for size, pods in promised.sizes.items():
+        nodes = _filled(nodes, _graded(models, dict(size)), pods)
     return nodes
 
 
@@ -96,7 +128,7 @@ def _used(capacity: dict[str, int], request: dict[str, int], pods: int) -> dict[
 
 
 def _per_node(capacity: dict[str, int], request: dict[str, int]) -> int:
-    return max(0, min(capacity["pods"], *(capacity.get(name, 0) // amount for name, amount in request.items()), capacity["pods"]))
+    return max(0, min([capacity["pods"], *(capacity.get(name, 0) // amount for name, amount in request.items())]))
 
 
 def _first_fit(nodes: Nodes, request: dict[str, int], most: int) -> int:
@@ -104,7 +136,7 @@ def _first_fit(nodes: Nodes, request: dict[str, int], most: int) -> int:
     return min(sum(count * _per_node(capacity, request) for count, capacity in nodes), most)
 
 
-def sets_for(cluster: ClusterView, components: tuple[Component, ...], promised: Sequence[Promise] = ()) -> int:
+def sets_for(cluster: ClusterView, components: tuple[Component, ...], promised: Promised = _NOTHING) -> int:
     """R4.20: how many whole sets of a workload with several pod templates fit, beside what is promised."""
     pods = [(amounts(component.replica_requirements), component.replicas) for component in components]
     per_set = sum(count for _, count in pods)
@@ -117,10 +149,11 @@ def sets_for(cluster: ClusterView, components: tuple[Component, ...], promised: 
         for name, amount in request.items():
             needed[name] = needed.get(name, 0) + amount * count
     if any(count for count, _ in cluster.models):
-        if promised:
-            most = max(0, min(most, *(free.get(name, 0) // amount for name, amount in needed.items()), most))
+        known = _graded(cluster.models, needed)
+        most = _whole(free, needed if promised else {name: amount for name, amount in needed.items() if name not in known}, most)
+        pods = [(_graded(cluster.models, request), count) for request, count in pods]
         return _sets_on_nodes(_nodes(cluster.models, promised), pods, min(most, _SETS_MAX))
-    return max(0, min(most, *(free.get(name, 0) // amount for name, amount in needed.items()), most))
+    return _whole(free, needed, most)
 
 
 def amounts(requirements: ReplicaRequirements | None) -> dict[str, int]:

@@ -12,7 +12,7 @@ def due(request: Request, snapshot: Snapshot, previous: Binding, own: dict[str, 
     """Why the request has to be placed again; empty when what was decided stands. `own` are the targets that are not there for owners."""
     if not own:
         return "nothing is placed yet"
-    if placement_changed(previous.placement, request.placement, previous.affinity_name):
+    if asks_otherwise(request, previous):
         return "the placement changed"
     if replicas_changed(request, own):
         return "the number of replicas changed"
@@ -23,6 +23,15 @@ def due(request: Request, snapshot: Snapshot, previous: Binding, own: dict[str, 
     if any(snapshot.bit(name) & snapshot.deleting for name in own):
         return "a cluster is being deleted"
     return "a cluster has to be left" if any(name in own for name in request.evictions) else ""
+
+
+def asks_otherwise(request: Request, previous: Binding) -> bool:
+    """The policy asks for something else than what was applied: in its placement, or in the options that say where and how many."""
+    placing = ("group_spread", "check_capacity", "cap_static", "fill", "prefer", "bounds")
+    before, after = previous.options, request.options
+    if before != after and any(getattr(before, part) != getattr(after, part) for part in placing):
+        return True
+    return placement_changed(previous.placement, request.placement, previous.affinity_name)
 
 
 def placement_changed(before: Placement, after: Placement, observed: str) -> bool:

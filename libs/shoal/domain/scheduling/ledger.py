@@ -20,7 +20,7 @@ from shoal.api.binding import Binding, Component, ReplicaRequirements
 from shoal.api.cluster import ResourceSummary
 from shoal.api.meta import Ref
 from shoal.api.status import CopyStatus, TemplateStatus
-from shoal.domain.scheduling.estimate import Promise, amounts, room_for, sets_for
+from shoal.domain.scheduling.estimate import Amounts, Promised, amounts, room_for, sets_for
 from shoal.domain.scheduling.snapshot import Snapshot
 
 SETTLE_S = 2.0
@@ -56,7 +56,7 @@ class Recorded(msgspec.Struct, frozen=True):
 class _Size(NamedTuple):
     """What a binding puts into a cluster: pods of one size, or a whole set of several."""
 
-    requests: tuple[tuple[dict[str, int], int], ...]
+    requests: tuple[tuple[Amounts, int], ...]
     """(amounts of one pod, pods); of a single pod template the number is per cluster and in `wanted`."""
     whole: bool
 
@@ -83,7 +83,8 @@ class Ledger:
         self._copies: dict[Ref, tuple[TemplateStatus, float]] = {}
         self._counted: dict[str, tuple[ResourceSummary | None, float]] = {}
         """Cluster -> its last figures, and when they were heard to change."""
-        self._open: dict[str, dict[Ref, tuple[Promise, ...]]] = {}
+        self._open: dict[str, dict[Ref, tuple[tuple[Amounts, int], ...]]] = {}
+        self._promised: dict[str, Promised] = {}
         self._due: list[tuple[float, str, Ref]] = []
         """When a reservation ends by itself; each once."""
         self._awaited: set[tuple[float, str, Ref]] = set()
@@ -99,7 +100,9 @@ class Ledger:
         other._seen = {ref: {name: list(counts) for name, counts in seen.items()} for ref, seen in self._seen.items()}
         other._copies, other._counted = dict(self._copies), dict(self._counted)
         other._due, other._awaited = list(self._due), set(self._awaited)
-        other._open = {name: dict(refs) for name, refs in self._open.items()}
+        for name, refs in self._open.items():
+            for ref, promises in refs.items():
+                other._set(name, ref, promises)
         return other
 
     # --- what is heard ---
@@ -178,13 +181,9 @@ class Ledger:
         self._end(now.timestamp())
         return max(0.0, self._due[0][0] - now.timestamp()) if self._due else None
 
-    def promised(self, cluster: str) -> tuple[Promise, ...]:
-        """All that is reserved in one cluster."""
-        return tuple(promise for promises in self._open.get(cluster, {}).values() for promise in promises)
-
     def _taken_of(self, snapshot: Snapshot, name: str, requirements: ReplicaRequirements | None, components: tuple[Component, ...]) -> int:
-        cluster, promised = snapshot.get(name), self.promised(name)
-        if cluster is None or not promised:
+        cluster, promised = snapshot.get(name), self._promised.get(name)
+        if cluster is None or promised is None:
             return 0
         if len(components) > 1:
             return sets_for(cluster, components) - sets_for(cluster, components, promised)
@@ -249,15 +248,19 @@ class Ledger:
 
     def _put(self, ref: Ref, name: str, claim: _Claim | None, left: int) -> None:
         promises = tuple(_promises(claim.size, left)) if claim is not None and left > 0 else ()
-        there = self._open.get(name, {})
-        if there.get(ref, ()) == promises:
-            return
+        if self._open.get(name, {}).get(ref, ()) != promises:
+            self._set(name, ref, promises)
+
+    def _set(self, name: str, ref: Ref, promises: tuple[tuple[Amounts, int], ...]) -> None:
+        there, promised = self._open.setdefault(name, {}), self._promised.setdefault(name, Promised())
+        for request, pods in there.pop(ref, ()):
+            promised.add(request, -pods)
+        for request, pods in promises:
+            promised.add(request, pods)
         if promises:
-            self._open.setdefault(name, {})[ref] = promises
-        else:
-            del there[ref]
-            if not there:
-                self._open.pop(name, None)
+            there[ref] = promises
+        elif not there:
+            del self._open[name], self._promised[name]
         self._log.append(name)
         if len(self._log) > _LOG_MAX:
             self._log.clear()
@@ -268,10 +271,10 @@ def _claim(binding: Binding) -> _Claim | None:
     """None for what has no pods of its own."""
     components = binding.components
     if len(components) > 1:
-        size = _Size(tuple((amounts(one.replica_requirements), one.replicas) for one in components), whole=True)
+        size = _Size(tuple((_of_one(one.replica_requirements), one.replicas) for one in components), whole=True)
         wanted = {target.name: 1 for target in binding.clusters if target.name not in binding.attached}
     elif binding.replicas > 0 or binding.replica_requirements is not None:
-        size = _Size(((amounts(binding.replica_requirements), 1),), whole=False)
+        size = _Size(((_of_one(binding.replica_requirements), 1),), whole=False)
         wanted = {
             target.name: binding.replicas if target.replicas is None else target.replicas
             for target in binding.clusters
@@ -283,9 +286,13 @@ def _claim(binding: Binding) -> _Claim | None:
     return _Claim(size, wanted, {target.name: target.epoch for target in binding.clusters}) if wanted else None
 
 
-def _promises(size: _Size, left: int) -> Iterator[Promise]:
+def _of_one(requirements: ReplicaRequirements | None) -> Amounts:
+    return tuple(sorted(amounts(requirements).items()))
+
+
+def _promises(size: _Size, left: int) -> Iterator[tuple[Amounts, int]]:
     for request, pods in size.requests:
-        yield Promise(request, pods if size.whole else left)
+        yield request, pods if size.whole else left
 
 
 def _pods(kind: str, copy: CopyStatus | None, wanted: int, epoch: int) -> int:

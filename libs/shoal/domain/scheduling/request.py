@@ -6,6 +6,7 @@ import msgspec
 
 from shoal.api.binding import Component, Removal, ReplicaRequirements
 from shoal.api.meta import Ref
+from shoal.api.options import NO_OPTIONS, PlacementOptions
 from shoal.api.policy import Placement
 
 AGGREGATED, DYNAMIC, STATIC, DUPLICATED = "Aggregated", "DynamicWeight", "StaticWeight", "Duplicated"
@@ -18,6 +19,10 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     uid: str
     api_version: str
     placement: Placement = Placement()
+    options: PlacementOptions = NO_OPTIONS
+    """What its policy asks for beyond the placement."""
+    settled: bool = True
+    """Every copy runs what was decided, healthy: the next step of a move may be made."""
     replicas: int = 0
     """Of the template by its interpreter; 0 for kinds without."""
     requirements: ReplicaRequirements | None = None
@@ -37,7 +42,6 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     anti_affinity_peers: tuple[frozenset[str], ...] = ()
     estimates: dict[str, int] | None = None
     """By cluster: room for further replicas, from better estimators than the general one (Q02); absent clusters were not asked."""
-
     reserved: dict[str, int] = {}
     """By cluster: room that other decisions, and this one's last, have taken and no inventory knows yet (E11, `Ledger.taken`)."""
 

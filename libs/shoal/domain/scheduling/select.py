@@ -1,4 +1,4 @@
-"""How many and which candidates are used: spread constraints by cluster and by region (R3.11 to R3.19)."""
+"""How many and which candidates are used: spread constraints by cluster, by region and by any other topology (R3.11 to R3.19, GX09, GX11)."""
 
 from __future__ import annotations
 
@@ -8,16 +8,35 @@ from typing import NamedTuple
 from shoal.api.binding import SCHEDULER_ERROR, UNSCHEDULABLE
 from shoal.api.policy import SpreadConstraint
 from shoal.domain.scheduling.candidates import LOCALITY_SCORE, Candidate
-from shoal.domain.scheduling.regions import choose_regions, group_regions
 from shoal.domain.scheduling.request import STATIC, Request
+from shoal.domain.scheduling.snapshot import Snapshot
+from shoal.domain.scheduling.spreading import choose_in_groups
+from shoal.domain.scheduling.topology import key_of
+from shoal.domain.scheduling.unplaced import Unplaced
+
+_ORDER = {"provider": 0, "region": 1, "zone": 2}
+"""From wide to narrow; labels last."""
+ONE_CLUSTER = SpreadConstraint(spread_by_field="cluster", min_groups=1)
 
 
-class Unplaced(NamedTuple):
-    """No placement under the affinity that was tried, and why."""
+class Spread(NamedTuple):
+    """What a placement spreads over."""
 
-    reason: str
-    """Reason of the Scheduled condition."""
-    message: str
+    cluster: SpreadConstraint | None
+    topologies: tuple[tuple[str, SpreadConstraint], ...]
+    """Those that group clusters, the widest first."""
+
+
+def spread_of(request: Request) -> Spread:
+    """Zone and provider only ask for the property, as in Karmada (C12), unless the policy says that they group (GX09)."""
+    cluster, found = None, []
+    for constraint in request.placement.spread_constraints:
+        key = key_of(constraint.spread_by_field, constraint.spread_by_label)
+        if not key:
+            cluster = constraint
+        elif key == "region" or constraint.spread_by_label or request.options.group_spread:
+            found.append((key, constraint))
+    return Spread(cluster, tuple(sorted(found, key=lambda item: _ORDER.get(item[0], len(_ORDER)))))
 
 
 def needs_ranking(request: Request) -> bool:
@@ -25,16 +44,21 @@ def needs_ranking(request: Request) -> bool:
     return bool(request.placement.spread_constraints) and not (request.divided and request.strategy == STATIC)
 
 
-def select(request: Request, ranked: Sequence[Candidate]) -> Sequence[Candidate] | Unplaced:
+def topology_of(request: Request) -> str:
+    """The topology by which candidates are to be grouped."""
+    topologies = spread_of(request).topologies if request.placement.spread_constraints else ()
+    return topologies[0][0] if topologies else "region"
+
+
+def select(request: Request, ranked: Sequence[Candidate], snapshot: Snapshot) -> Sequence[Candidate] | Unplaced:
     """The candidates that take part, out of all of them, best first (R3.12)."""
     if not needs_ranking(request):
         return ranked
-    by_field = {constraint.spread_by_field: constraint for constraint in request.placement.spread_constraints}
-    cluster = by_field.get("cluster")
-    if "region" in by_field:
-        return _by_region(request, ranked, by_field["region"], cluster or SpreadConstraint(spread_by_field="cluster", min_groups=1))
-    if cluster is not None:
-        return _by_cluster(request, ranked, cluster)
+    spread = spread_of(request)
+    if spread.topologies:
+        return choose_in_groups(request, ranked, snapshot, spread.topologies, spread.cluster or ONE_CLUSTER)
+    if spread.cluster is not None:
+        return _by_cluster(request, ranked, spread.cluster)
     return Unplaced(SCHEDULER_ERROR, "just support cluster and region spread constraint; add one with spreadByField: cluster")
 
 
@@ -74,23 +98,3 @@ def _with_room(chosen: list[Candidate], others: list[Candidate], replicas: int) 
             SCHEDULER_ERROR, f"no enough resource: the chosen {len(chosen)} cluster(s) have room for {available} of {replicas} replicas"
         )
     return chosen
-
-
-def _by_region(
-    request: Request, ranked: Sequence[Candidate], region: SpreadConstraint, cluster: SpreadConstraint
-) -> Sequence[Candidate] | Unplaced:
-    """R3.16 to R3.19: the regions first, one cluster of each, then the best of the rest."""
-    groups = group_regions(request, ranked, region_min=max(region.min_groups, 1), cluster_min=cluster.min_groups)
-    if len(groups) < region.min_groups:
-        return Unplaced(SCHEDULER_ERROR, f"the number of feasible regions is {len(groups)}, fewer than minGroups {region.min_groups}")
-    regions = choose_regions(
-        groups, least=max(region.min_groups, 1), most=region.max_groups or len(groups), clusters_least=cluster.min_groups
-    )
-    if regions is None:
-        return Unplaced(SCHEDULER_ERROR, f"no combination of regions has {cluster.min_groups} feasible clusters within the region limits")
-    first = [group.clusters[0] for group in regions]
-    names = {candidate.name for candidate in first}
-    within = {group.name for group in regions}
-    rest = [candidate for candidate in ranked if candidate.region in within and candidate.name not in names]
-    count = min(len(first) + len(rest), cluster.max_groups or len(ranked))
-    return first + rest[: max(0, count - len(first))]

@@ -6,7 +6,8 @@ What a filter asks again and again (an affinity, a list of tolerations, a reques
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import compress
 from typing import Any, TypeVar
 
@@ -16,8 +17,11 @@ from shoal.api.binding import Component, ReplicaRequirements
 from shoal.api.cluster import Taint
 from shoal.api.cluster_view import ClusterView
 from shoal.api.meta import LabelSelector, Requirement
+from shoal.api.options import PRIORITY
 from shoal.api.policy import ClusterAffinity, Toleration
-from shoal.domain.scheduling.estimate import room_for, sets_for
+from shoal.domain.scheduling.estimate import sets_for
+from shoal.domain.scheduling.rooms import Rooms
+from shoal.domain.scheduling.topology import groups_by
 
 T = TypeVar("T")
 Bits = int
@@ -26,6 +30,8 @@ Bits = int
 _BLOCKING = ("NoSchedule", "NoExecute")
 _REMEMBERED_MAX = 20_000
 """Answers kept per snapshot; enough for every policy of a big hub, and a bound for one that is asked nonsense."""
+_LARGE_MAX = 200
+"""Of answers that have something for every cluster; those of a thousand clusters have some 100 kB each."""
 _TO_FLAGS = bytes.maketrans(b"01", b"\x00\x01")
 
 
@@ -36,16 +42,18 @@ class Snapshot:
         self.clusters: tuple[ClusterView, ...] = tuple(sorted(clusters, key=lambda cluster: cluster.name.encode()))
         self.names: tuple[str, ...] = tuple(cluster.name for cluster in self.clusters)
         count = len(self.clusters)
-        self.region_of: tuple[str, ...] = tuple(cluster.region for cluster in self.clusters)
         self.by_name = dict(zip(self.names, self.clusters, strict=True))
         # The first name has the highest bit: written in binary, the number reads in the order of the names.
         self._bit = {name: 1 << (count - 1 - position) for position, name in enumerate(self.names)}
         self._place = {name: position for position, name in enumerate(self.names)}
+        self._rooms: Rooms | None = None
         self._answers: dict[tuple[str, bytes], Any] = {}
+        self._large: dict[Hashable, Any] = {}
         self.forgotten = self._where(lambda cluster: cluster.forgotten)
         self.deleting = self._where(lambda cluster: cluster.deleting)
         self.ready = self._where(lambda cluster: cluster.ready)
-        self.everything: Bits = ((1 << count) - 1) & ~self.forgotten
+        self.universe: Bits = (1 << count) - 1
+        self.everything: Bits = self.universe & ~self.forgotten
         """Every cluster that is or may come back."""
         self.providers = self._by(lambda cluster: (cluster.provider,) if cluster.provider else ())
         self.regions = self._by(lambda cluster: (cluster.region,) if cluster.region else ())
@@ -82,17 +90,17 @@ class Snapshot:
 
     def names_in(self, bits: Bits) -> Iterator[str]:
         """Names of the set, in order."""
-        return compress(self.names, self._flags(bits))
+        return compress(self.names, self.flags(bits))
 
     def clusters_in(self, bits: Bits) -> Iterator[ClusterView]:
-        return compress(self.clusters, self._flags(bits))
+        return compress(self.clusters, self.flags(bits))
 
     def chosen(self, values: Iterable[T], bits: Bits) -> Iterator[T]:
         """Those of one value per cluster that belong to the set."""
-        return compress(values, self._flags(bits))
+        return compress(values, self.flags(bits))
 
     def indexes_in(self, bits: Bits) -> Iterator[int]:
-        return compress(range(len(self.names)), self._flags(bits))
+        return compress(range(len(self.names)), self.flags(bits))
 
     def serving(self, api_version: str, kind: str) -> Bits:
         """Clusters whose API is known to have the kind (C16)."""
@@ -110,13 +118,40 @@ class Snapshot:
 
     def room(self, requirements: ReplicaRequirements | None, components: tuple[Component, ...] = ()) -> tuple[int, ...]:
         """By position of the cluster: how many further replicas of that size fit (R4.16), with several components whole sets (R4.20)."""
+        key = size_of(requirements, components)
         if len(components) > 1:
-            return self._remembered(
-                "sets", msgspec.msgpack.encode(components), lambda: tuple(sets_for(cluster, components) for cluster in self.clusters)
-            )
-        return self._remembered(
-            "room", msgspec.msgpack.encode(requirements), lambda: tuple(room_for(cluster, requirements) for cluster in self.clusters)
-        )
+            return self.kept(("sets", key), lambda: tuple(sets_for(cluster, components) for cluster in self.clusters))
+        if self._rooms is None:
+            self._rooms = Rooms(self.clusters)
+        return self.kept(("room", key), partial(self._rooms.of, requirements))
+
+    def heard_room(self, requirements: ReplicaRequirements | None, components: tuple[Component, ...] = ()) -> tuple[int, ...]:
+        """The same, but what is not heard takes nothing more, whatever it had room for when it was heard last."""
+        room = self.room(requirements, components)
+        if self.ready == self.universe:
+            return room
+        return tuple(count if heard else 0 for count, heard in zip(room, self.flags(self.ready), strict=True))
+
+    def groups(self, key: str) -> tuple[str, ...]:
+        """By position of the cluster: its group of a topology (`topology.key_of`)."""
+        return self.kept(("groups", key), lambda: groups_by(key, self.clusters))
+
+    def levels(self, prefer: tuple[str, ...], most: int) -> tuple[int, ...]:
+        """By position of the cluster: how far it is preferred by priority and cost, `most` for the best and 0 for the last."""
+        return self.kept(("levels", prefer, most), lambda: _levels(self.clusters, prefer, most))
+
+    def having(self, key: str) -> Bits:
+        """Clusters that are in some group of the topology."""
+        return self.kept(("having", key), lambda: self.bits(compress(self.names, self.groups(key)))) & self.everything
+
+    def kept(self, key: Hashable, answer: Callable[[], T]) -> T:
+        """An answer about every cluster, made once; the oldest of too many are forgotten."""
+        known: T | None = self._large.get(key)
+        if known is None:
+            if len(self._large) >= _LARGE_MAX:
+                del self._large[next(iter(self._large))]
+            known = self._large[key] = answer()
+        return known
 
     def _match(self, affinity: ClusterAffinity) -> Bits:
         result = self.bits(affinity.cluster_names) & self.everything if affinity.cluster_names else self.everything
@@ -163,7 +198,8 @@ class Snapshot:
             known = self._answers[what, key] = answer()
         return known
 
-    def _flags(self, bits: Bits) -> bytes:
+    def flags(self, bits: Bits) -> bytes:
+        """By position of the cluster: 1 when it is in the set, else 0."""
         return format(bits, f"0{len(self.names)}b").encode().translate(_TO_FLAGS) if self.names else b""
 
     def _where(self, holds: Callable[[ClusterView], bool]) -> Bits:
@@ -183,3 +219,15 @@ class Snapshot:
         for value in values:
             result |= by_value.get(value, 0)
         return result
+
+
+def size_of(requirements: ReplicaRequirements | None, components: tuple[Component, ...]) -> bytes:
+    """What tells one size of replicas (with several components: of sets) from another."""
+    return msgspec.msgpack.encode(components if len(components) > 1 else requirements)
+
+
+def _levels(clusters: Sequence[ClusterView], prefer: tuple[str, ...], most: int) -> tuple[int, ...]:
+    ranks = [tuple(-cluster.priority if word == PRIORITY else cluster.cost for word in prefer) for cluster in clusters]
+    places = {rank: place for place, rank in enumerate(sorted(set(ranks)))}
+    last = max(len(places) - 1, 1)
+    return tuple(most - places[rank] * most // last for rank in ranks)

@@ -19,8 +19,9 @@ from shoal.api.binding import (
     Binding,
     Removal,
     TargetCluster,
+    TargetComponent,
 )
-from shoal.domain.scheduling.ladder import placement_changed
+from shoal.domain.scheduling.ladder import asks_otherwise
 from shoal.domain.scheduling.request import Request
 from shoal.domain.scheduling.snapshot import Snapshot
 
@@ -35,15 +36,24 @@ def merge_targets(
     now: datetime,
     position: int,
     fresh: bool = False,
+    placed: bool = True,
+    moving: bool = False,
 ) -> tuple[tuple[TargetCluster, ...], dict[str, Removal]]:
     """The new own targets by name, and all removals.
 
     A cluster that is forgotten is in neither: nobody there can confirm anything. A cluster that comes back leaves the removals with a new
     epoch, above the one its copy was ended with. Removals of an earlier object of that name get the present epoch: only a higher one lets
-    an agent delete a copy that bears another uid.
+    an agent delete a copy that bears another uid. `placed`: decided now, and not only kept. `moving`: nobody's edit asked for it, so who
+    leaves waits for the replacement.
     """
+    sets = tuple(TargetComponent(name=one.name, replicas=one.replicas) for one in request.components) if len(request.components) > 1 else ()
     clusters = tuple(
-        TargetCluster(name=name, replicas=shares[name], epoch=own[name].epoch if name in own else position)
+        TargetCluster(
+            name=name,
+            replicas=shares[name],
+            epoch=own[name].epoch if name in own else position,
+            components=sets if placed else own[name].components,
+        )
         for name in sorted(shares, key=str.encode)
         if not _forgotten(snapshot, name)
     )
@@ -57,7 +67,7 @@ def merge_targets(
         if target.name in staying or attached or _forgotten(snapshot, target.name):
             continue
         ended = target if same_object else msgspec.structs.replace(target, epoch=position)
-        removals[target.name] = _removal(request, snapshot, previous, ended, now=now, fresh=fresh)
+        removals[target.name] = _removal(request, snapshot, previous, ended, now=now, fresh=fresh, moving=moving)
     return clusters, {name: removals[name] for name in sorted(removals)}
 
 
@@ -66,7 +76,7 @@ def _forgotten(snapshot: Snapshot, name: str) -> bool:
 
 
 def _removal(
-    request: Request, snapshot: Snapshot, previous: Binding | None, target: TargetCluster, *, now: datetime, fresh: bool
+    request: Request, snapshot: Snapshot, previous: Binding | None, target: TargetCluster, *, now: datetime, fresh: bool, moving: bool
 ) -> Removal:
     """Why the cluster leaves, by the strongest cause, and what its copy has to wait for."""
     since = now.strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -87,7 +97,9 @@ def _removal(
         return removal(CLUSTER_DELETED, f"cluster/{target.name}", REPLACEMENT_READY if request.workload else "")
     if fresh:
         return removal(REBALANCED, request.author or "scheduler")
-    if placement_changed(previous.placement, request.placement, previous.affinity_name):
+    if moving:
+        return removal(REBALANCED, request.author or "scheduler", REPLACEMENT_READY if request.workload else "")
+    if asks_otherwise(request, previous):
         return removal(POLICY_CHANGED, request.author or "scheduler")
     if request.divided and sum(item.replicas or 0 for item in previous.clusters) != request.replicas:
         return removal(REPLICAS_CHANGED, request.author or "scheduler")

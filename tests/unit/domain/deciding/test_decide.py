@@ -11,13 +11,14 @@ from shoal.api.binding import BindingSnapshot, Removal
 from shoal.api.policy import AffinityGroup, ClusterFailover, Failover, Placement, Suspension, WorkloadAffinity
 from shoal.api.shoal import FailoverPolicy
 from shoal.api.status import JOINING, LOST
-from shoal.domain.deciding import Owner, Peer, decide
+from shoal.domain.deciding import EvictionTask, Owner, Peer, Wishes, decide
 from shoal.domain.scheduling import Snapshot
 from support import build
 
 WEB = build.deployment("web", labels={"app": "web"}, replicas=3)
 SETTINGS = build.config_map("settings")
 M1, M2, M3 = (build.cluster(name, region="hz", provider="ali") for name in ("m1", "m2", "m3"))
+SUSPENDED = Wishes(template_uid="uid-deployment-web", suspended=True)
 DUPLICATED = build.policy("p", to=build.placement(division=build.DUPLICATED))
 
 
@@ -148,9 +149,9 @@ def test_a_policy_that_waits_for_overrides_changes_nothing():
 def test_suspended_scheduling_keeps_targets_and_names_the_revision():
     inputs = build.inputs(WEB, DUPLICATED, clusters=(M1,))
     first = decide(inputs)
-    suspended = again(first, build.inputs(WEB, DUPLICATED, clusters=(M1, M2), revision=30, scheduling_suspended=True))
+    suspended = again(first, build.inputs(WEB, DUPLICATED, clusters=(M1, M2), revision=30, wishes=SUSPENDED))
     assert (placed(suspended), suspended.binding.template_revision) == ({"m1": 3}, 30)
-    never = decide(build.inputs(WEB, DUPLICATED, clusters=(M1,), scheduling_suspended=True))
+    never = decide(build.inputs(WEB, DUPLICATED, clusters=(M1,), wishes=SUSPENDED))
     assert (placed(never), never.binding.conditions[0].reason) == ({}, "SchedulingSuspended")
 
 
@@ -288,12 +289,42 @@ def test_a_duplicated_workload_leaves_and_returns():
     assert (placed(returned), returned.binding.target("m1").epoch, returned.binding.removals) == ({"m1": 3, "m2": 3}, 400, {})
 
 
+def wishing(**tasks):
+    """What a user says of clusters: (position) or (position, suppressDeletion)."""
+    return Wishes(
+        template_uid="uid-deployment-web",
+        tasks={name: EvictionTask(position=said[0], suppress_deletion=said[1] if said[1:] else None) for name, said in tasks.items()},
+    )
+
+
 @pytest.mark.spec("N08", "R11.4")
 def test_users_evict_too():
-    first = decide(build.inputs(WEB, build.policy("p", to=build.placement(division=build.AGGREGATED)), clusters=(M1,)))
     policy = build.policy("p", to=build.placement(division=build.AGGREGATED))
-    moved = again(first, build.inputs(WEB, policy, clusters=(M1, M2), user_evictions=("m1", "m9")))
+    first = decide(build.inputs(WEB, policy, clusters=(M1,)))
+    moved = again(first, build.inputs(WEB, policy, clusters=(M1, M2), wishes=wishing(m1=(105,), m9=(105,))))
     assert (placed(moved), moved.binding.removals["m1"].reason) == ({"m2": 3}, "UserEvicted")
+    back = again(first, build.inputs(WEB, policy, clusters=(M1, M2), wishes=wishing(m1=(99,))))
+    assert placed(back) == {"m1": 3}, "the cluster was assigned after that was said"
+    other = msgspec.structs.replace(wishing(m1=(105,)), template_uid="uid-of-a-former-one")
+    assert placed(again(first, build.inputs(WEB, policy, clusters=(M1, M2), wishes=other))) == {"m1": 3}
+
+
+@pytest.mark.spec("N08", "R13.2", "R13.3")
+def test_a_user_holds_a_copy_and_lets_it_go():
+    policy = build.policy("p", to=build.placement(division=build.AGGREGATED))
+    first = decide(build.inputs(WEB, policy, clusters=(M1,)))
+
+    def waits(before, said):
+        inputs = build.inputs(WEB, policy, clusters=(M1, M2), position=120, wishes=said)
+        outcome = decide(msgspec.structs.replace(inputs, previous=before.binding))
+        return outcome, outcome.binding.removals["m1"].wait_for
+
+    held, said = waits(first, wishing(m1=(105, True)))
+    assert (placed(held), said) == ({"m2": 3}, "HeldByUser")
+    again_, said = waits(held, wishing(m1=(105,)))
+    assert (said, again_.changed) == ("ReplacementReady", True)
+    assert waits(held, wishing(m1=(106, False)))[1] == ""
+    assert waits(again_, wishing(m1=(99, False)))[1] == "ReplacementReady", "said of an earlier eviction"
 
 
 @pytest.mark.spec("N01", "R11.2")
@@ -377,6 +408,12 @@ def test_settings_of_several_owners_are_merged():
     owners = (owner("m1", name="a", conflict_resolution="Overwrite"), owner("m1", name="b", preserve_resources_on_deletion=True))
     binding = decide(build.inputs(SETTINGS, clusters=(M1,), owners=owners)).binding
     assert (binding.conflict_resolution, binding.preserve_resources_on_deletion) == ("Overwrite", True)
+    assert binding.conditions[0].message == (
+        "Binding follows the workloads that need it. DependencyPolicyConflict: their policies differ in conflictResolution (Overwrite is used) "
+        "and preserveResourcesOnDeletion (true is used)."
+    )
+    alike = decide(build.inputs(SETTINGS, clusters=(M1,), owners=owners[:1])).binding
+    assert alike.conditions[0].message == "Binding follows the workloads that need it."
 
 
 @pytest.mark.spec("K03", "N01")

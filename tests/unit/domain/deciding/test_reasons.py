@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from shoal.domain.deciding import decide, reasons
+from shoal.domain.deciding import Wishes, decide, reasons
 from shoal.domain.scheduling import Snapshot
 from support import build
 
@@ -46,7 +46,7 @@ def test_nothing_fits() -> None:
 
 @pytest.mark.parametrize("suspended", [True, False])
 def test_what_is_not_placed_now_has_no_reasons(suspended) -> None:
-    told = reasons(standing(scheduling_suspended=suspended))
+    told = reasons(standing(wishes=Wishes(template_uid="uid-deployment-web", suspended=suspended)))
     assert bool(told.afresh) is not suspended
 
 

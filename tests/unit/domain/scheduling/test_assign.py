@@ -8,7 +8,7 @@ from shoal.api.policy import ClusterPreferences, ReplicaSchedulingStrategy, Stat
 from shoal.domain.scheduling import Snapshot
 from shoal.domain.scheduling.assign import Division
 from shoal.domain.scheduling.candidates import candidate
-from shoal.domain.scheduling.select import Unplaced
+from shoal.domain.scheduling.unplaced import Unplaced
 from support import build
 
 EVEN, ODD = "u2", "u1"

@@ -13,6 +13,7 @@ def needs(**requests):
     return ReplicaRequirements(resource_request=requests)
 
 
+GPU = {"nvidia.com/gpu": "1"}
 GRADES = ((0, {"cpu": 0, "memory": 0}), (2, {"cpu": 1000, "memory": 4 * 1024**3 * 1000}), (1, {"cpu": 2000, "memory": 16 * 1024**3 * 1000}))
 
 
@@ -30,6 +31,10 @@ GRADES = ((0, {"cpu": 0, "memory": 0}), (2, {"cpu": 1000, "memory": 4 * 1024**3 
         pytest.param(build.cluster(models=GRADES), needs(cpu="1500m", memory="4Gi"), 1, id="Ex-4-k-only-the-big-node"),
         pytest.param(build.cluster(models=GRADES), needs(cpu="1", memory="4Gi"), 4, id="Ex-4-k-all-nodes"),
         pytest.param(build.cluster(pods=2, models=GRADES), needs(cpu="1", memory="4Gi"), 2, id="pods-limit-the-models"),
+        pytest.param(build.cluster(free={"nvidia.com/gpu": "3"}, models=GRADES), needs(cpu="1", **GPU), 3, id="gpus-no-grade-speaks-of"),
+        pytest.param(build.cluster(free={"nvidia.com/gpu": "9"}, models=GRADES), needs(cpu="1", **GPU), 4, id="gpus-and-nodes-for-them"),
+        pytest.param(build.cluster(models=GRADES), needs(cpu="1", **GPU), 0, id="no-gpus-on-graded-nodes"),
+        pytest.param(build.cluster(free={"nvidia.com/gpu": "4"}), needs(**{"nvidia.com/gpu": "2"}), 2, id="gpus-by-two"),
         pytest.param(build.cluster(models=((9, {"cpu": 0}),)), needs(cpu="1"), 0, id="the-lowest-grade-holds-nothing"),
     ],
 )
@@ -53,6 +58,7 @@ NODES = ((2, {"cpu": 4000, "memory": 8 * 1024**3 * 1000}),)
         pytest.param(build.cluster(pods=7, free={"cpu": "20", "memory": "30Gi"}), 1, id="pods-limit"),
         pytest.param(build.cluster(pods=9, free={"cpu": "20"}), 0, id="a-resource-is-missing"),
         pytest.param(build.cluster(pods=None), 0, id="no-summary"),
+        pytest.param(build.cluster(models=NODES, free={"nvidia.com/gpu": "0"}), 1, id="gpus-that-nobody-asks-for"),
         pytest.param(build.cluster(models=NODES), 1, id="on-nodes-1+2-and-2"),
         pytest.param(build.cluster(models=((1, NODES[0][1]),)), 0, id="one-node-is-not-enough"),
         pytest.param(build.cluster(pods=3, models=NODES), 0, id="pods-limit-the-nodes"),

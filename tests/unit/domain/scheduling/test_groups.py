@@ -5,15 +5,15 @@ from __future__ import annotations
 import pytest
 
 from shoal.domain.scheduling.candidates import candidate
-from shoal.domain.scheduling.regions import Region, choose_regions, group_regions
+from shoal.domain.scheduling.groups import Group, combinations, group_candidates
 from support import build
 
 
 def weight(*clusters, division, replicas, region_min=1, cluster_min=1):
     """Group score of one region of (available, score) clusters."""
-    members = [candidate(f"c{index}", room=available, score=score, region="hz") for index, (available, score) in enumerate(clusters)]
+    members = [candidate(f"c{index}", room=available, score=score, group="hz") for index, (available, score) in enumerate(clusters)]
     request = build.request(build.placement(division=division), replicas=replicas)
-    return group_regions(request, members, region_min=region_min, cluster_min=cluster_min)[0].weight
+    return group_candidates(request, members, group_min=region_min, cluster_min=cluster_min)[0].weight
 
 
 # Ex 3-h
@@ -42,11 +42,11 @@ def test_weight(clusters, facts, expected):
 
 
 def region(name, value, weight_):
-    return Region(name, tuple(candidate(f"{name}{index}", region=name) for index in range(value)), weight_)
+    return Group(name, tuple(candidate(f"{name}{index}", group=name) for index in range(value)), weight_)
 
 
 def names(*groups, least, most, need):
-    result = choose_regions([region(*group) for group in groups], least=least, most=most, clusters_least=need)
+    result = next(combinations([region(*group) for group in groups], least=least, most=most, clusters_least=need), None)
     return None if result is None else [group.name for group in result]
 
 

@@ -14,7 +14,7 @@ from shoal.api.binding import Component, ReplicaRequirements
 from shoal.api.cluster import ResourceSummary
 from shoal.api.status import CopyStatus, TemplateStatus
 from shoal.domain.scheduling import Ledger, Recorded, Request, Snapshot, schedule, to_binding
-from shoal.domain.scheduling.estimate import Promise, room_for, sets_for
+from shoal.domain.scheduling.estimate import Promised, room_for, sets_for
 from shoal.domain.scheduling.ledger import QUIET_S, SETTLE_S
 from support import build
 
@@ -154,12 +154,12 @@ NODES = ((3, {"cpu": 4000}), (1, {"cpu": 8000}))
 @pytest.mark.parametrize(
     ("promised", "asked", "room"),
     [
-        pytest.param((), "3", 5, id="nothing-promised"),
-        pytest.param((Promise({"cpu": 3000}, 2),), "3", 3, id="two-of-the-same-size"),
-        pytest.param((Promise({"cpu": 1000}, 2),), "3", 4, id="small-ones-break-a-node"),
-        pytest.param((Promise({"cpu": 4000}, 3),), "4", 2, id="small-nodes-full"),
-        pytest.param((Promise({"cpu": 9000}, 2),), "1", 2, id="what-fits-no-node-still-counts-in-the-sum"),
-        pytest.param((Promise({"cpu": 9000}, 9),), "1", 0, id="more-than-there-is"),
+        pytest.param(Promised(), "3", 5, id="nothing-promised"),
+        pytest.param(Promised.of(({"cpu": 3000}, 2)), "3", 3, id="two-of-the-same-size"),
+        pytest.param(Promised.of(({"cpu": 1000}, 2)), "3", 4, id="small-ones-break-a-node"),
+        pytest.param(Promised.of(({"cpu": 4000}, 3)), "4", 2, id="small-nodes-full"),
+        pytest.param(Promised.of(({"cpu": 9000}, 2)), "1", 2, id="what-fits-no-node-still-counts-in-the-sum"),
+        pytest.param(Promised.of(({"cpu": 9000}, 9)), "1", 0, id="more-than-there-is"),
     ],
 )
 def test_promises_fill_nodes_first(promised, asked, room):
@@ -171,7 +171,7 @@ def test_promises_fill_nodes_first(promised, asked, room):
 def test_sets_beside_promises():
     components = (Component(name="a", replicas=1, replica_requirements=CPU), Component(name="b", replicas=2, replica_requirements=CPU))
     flat, graded = build.cluster(free={"cpu": "10"}), build.cluster(free={"cpu": "10"}, models=((5, {"cpu": 2000}),))
-    promised = (Promise({"cpu": 1000}, 4),)
+    promised = Promised.of(({"cpu": 1000}, 4))
     assert [sets_for(one, components) for one in (flat, graded)] == [3, 3]
     assert [sets_for(one, components, promised) for one in (flat, graded)] == [2, 2]
     ledger = open_ledger()

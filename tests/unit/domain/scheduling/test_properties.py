@@ -17,7 +17,7 @@ from shoal.api.status import LOST, READY
 from shoal.domain.scheduling import Decision, Request, Snapshot, same_content, schedule, to_binding
 from shoal.domain.scheduling.assign import Division
 from shoal.domain.scheduling.candidates import candidate
-from shoal.domain.scheduling.select import Unplaced
+from shoal.domain.scheduling.unplaced import Unplaced
 from support import build
 from support.division import divide
 

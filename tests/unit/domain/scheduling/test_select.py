@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import pytest
 
+from shoal.domain.scheduling import Snapshot
 from shoal.domain.scheduling.candidates import candidate
-from shoal.domain.scheduling.select import Unplaced, select
+from shoal.domain.scheduling.select import select
+from shoal.domain.scheduling.unplaced import Unplaced
 from support import build
 
 
 def ranked(**clusters):
     """`c1=(score, available)` or `(score, available, region)`, best first."""
-    return sorted(candidate(name, score=facts[0], room=facts[1], region=(*facts, "")[2]) for name, facts in clusters.items())
+    return sorted(candidate(name, score=facts[0], room=facts[1], group=(*facts, "")[2]) for name, facts in clusters.items())
 
 
 def chosen(constraints, clusters, *, division=build.DYNAMIC, replicas=1):
     request = build.request(build.placement(spread=constraints, division=division), replicas=replicas)
-    result = select(request, clusters)
+    result = select(request, clusters, Snapshot(()))
     return result if isinstance(result, Unplaced) else [item.name for item in result]
 
 

@@ -1,4 +1,4 @@
-"""A cluster without the property that copies are spread over cannot be counted (C10 to C12)."""
+"""A cluster without the property that copies are spread over cannot be counted (C10 to C13)."""
 
 from __future__ import annotations
 
@@ -6,19 +6,16 @@ from collections.abc import Iterator
 
 from shoal.api.binding import Rejection
 from shoal.domain.scheduling.question import Question, Refusal
+from shoal.domain.scheduling.topology import key_of
 
 
 def spread_constraint(question: Question) -> Iterator[Refusal]:
     """Asked also when the division ignores the constraints otherwise (R3.11)."""
     snapshot = question.snapshot
-    having = {"provider": snapshot.providers, "region": snapshot.regions, "zone": snapshot.zones}
     for constraint in question.request.placement.spread_constraints:
-        field = constraint.spread_by_field
-        if field in having:
-            present = 0
-            for bits in having[field].values():
-                present |= bits
+        if key := key_of(constraint.spread_by_field, constraint.spread_by_label):
+            word = constraint.spread_by_field or f"label {constraint.spread_by_label}"
             yield (
-                snapshot.everything & ~present,
-                Rejection(reason="SpreadPropertyMissing", detail=f"cluster(s) did not have {field} property"),
+                snapshot.everything & ~snapshot.having(key),
+                Rejection(reason="SpreadPropertyMissing", detail=f"cluster(s) did not have {word} property"),
             )
