@@ -108,6 +108,8 @@ class Removal(Struct, frozen=True, kw_only=True):
     `HeldByUser`: until the user says so."""
     owners: tuple[Ref, ...] = ()
     """With `OwnersGone`: the workloads whose copy must leave this cluster first."""
+    unnamed: tuple[Ref, ...] = ()
+    """Those of `owners` that stay and no longer name this object: they only have to run, healthy, as they are now."""
     preserve: bool = False
     """The copy is left behind without our marks (B26). Never in a failover: what was moved must not run twice."""
 

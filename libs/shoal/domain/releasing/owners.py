@@ -6,7 +6,7 @@ import msgspec
 
 from shoal.api.binding import Binding
 from shoal.api.meta import Ref
-from shoal.api.status import TemplateStatus
+from shoal.api.status import CopyStatus, TemplateStatus
 
 
 class OwnerState(msgspec.Struct, frozen=True, kw_only=True):
@@ -15,6 +15,8 @@ class OwnerState(msgspec.Struct, frozen=True, kw_only=True):
     ref: Ref
     clusters: frozenset[str]
     """Where a copy is, is to be, or was and is not yet confirmed gone."""
+    settled: frozenset[str] = frozenset()
+    """Those of them where the copy runs, healthy, the template that its binding was decided on."""
 
 
 def owner_state(ref: Ref, binding: Binding | None, status: TemplateStatus | None, *, deleted: bool = False) -> OwnerState:
@@ -33,4 +35,9 @@ def owner_state(ref: Ref, binding: Binding | None, status: TemplateStatus | None
             clusters |= {target.name for target in binding.clusters}
     if status is not None:
         clusters |= {copy.cluster for copy in status.copies if status.gone.get(copy.cluster, -1) < copy.epoch}
-    return OwnerState(ref=ref, clusters=frozenset(clusters))
+    settled = {copy.cluster for copy in status.copies if _runs_as_decided(copy, binding)} if status and binding and not deleted else set()
+    return OwnerState(ref=ref, clusters=frozenset(clusters), settled=frozenset(settled))
+
+
+def _runs_as_decided(copy: CopyStatus, binding: Binding) -> bool:
+    return copy.applied and copy.health == "Healthy" and copy.template_revision >= binding.template_revision

@@ -16,7 +16,8 @@ def releasable(binding: Binding, status: TemplateStatus | None, owners: Iterable
     """Clusters of `binding.removals` whose copy may be deleted.
 
     Without `wait_for` at once. `ReplacementReady`: there are targets and all of them run the template as decided, healthy; the last copy
-    never goes because nothing replaced it. `OwnersGone`: no owner that the removal names has, or may have, a copy there.
+    never goes because nothing replaced it. `OwnersGone`: no owner that the removal names has, or may have, a copy there; one that no longer
+    names the object has only to run as it is now.
     """
     by_ref = {owner.ref: owner for owner in owners}
     ready = _replacement_ready(binding, status)
@@ -27,8 +28,13 @@ def _may_go(cluster: str, removal: Removal, owners: dict[Ref, OwnerState], *, re
     if removal.wait_for == REPLACEMENT_READY:
         return ready
     if removal.wait_for == OWNERS_GONE:
-        return not any(cluster in owners[owner].clusters for owner in removal.owners if owner in owners)
+        return not any(_needs(owners[owner], cluster, removal) for owner in removal.owners if owner in owners)
     return not removal.wait_for  # What a newer version wants to wait for is not known here, so it waits.
+
+
+def _needs(owner: OwnerState, cluster: str, removal: Removal) -> bool:
+    """The owner may still run there with what is to go."""
+    return cluster in owner.clusters and not (owner.ref in removal.unnamed and cluster in owner.settled)
 
 
 def _replacement_ready(binding: Binding, status: TemplateStatus | None) -> bool:

@@ -1,8 +1,8 @@
 """From a template, its binding and the overrides to the exact manifest for one cluster (a Work).
 
 Belongs here: the order of the steps (R5.1), our marks (R6.6), what counts as equal content, tombstones, and the names that Works have. Does
-not belong here: how single kinds are read and how overriders edit. This package composes `interpreting` and `overriding`; it is the one
-package of `domain` that may import others.
+not belong here: how single kinds are read and how overriders edit. This package composes `interpreting` and `overriding`;
+`docs/decisions/0002-one-composition-of-decisions.md` names the packages that may.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from datetime import datetime
 
 import msgspec
@@ -36,8 +36,10 @@ def attach(
     """The union of own targets and every owner's clusters (R9.2).
 
     A cluster that no owner asks for any more leaves only after the owners' copies there are gone: a pod must not lose its ConfigMap while
-    it runs. Own removals of a cluster that had an owner wait for the same.
+    it runs. Own removals of a cluster that had an owner wait for the same. An owner that stays and no longer names the object has only to
+    run there as it is now (R9.4).
     """
+    naming = {ref for ref, _ in owners}
     required_by = tuple(
         BindingSnapshot(owner=ref, clusters=tuple(sorted(target.name for target in binding.clusters)))
         for ref, binding in sorted(owners, key=lambda item: item[0])
@@ -53,10 +55,11 @@ def attach(
     if before and previous is not None:
         for name in previous.attached:
             if name not in targets and not snapshot.bit(name) & snapshot.forgotten:
-                leaving[name] = _owners_moved(previous, before[name], now)
+                leaving[name] = _owners_moved(previous, before[name], naming, now)
         for name in leaving.keys() & before.keys() - set(previous.attached):
             if owned_by := _owners_there(previous, name):
-                leaving[name] = msgspec.structs.replace(leaving[name], wait_for=OWNERS_GONE, owners=owned_by)
+                unnamed = tuple(owner for owner in owned_by if owner not in naming)
+                leaving[name] = msgspec.structs.replace(leaving[name], wait_for=OWNERS_GONE, owners=owned_by, unnamed=unnamed)
     return Attached(
         clusters=tuple(targets[name] for name in sorted(targets, key=str.encode)),
         removals={name: leaving[name] for name in sorted(leaving)},
@@ -65,7 +68,7 @@ def attach(
     )
 
 
-def _owners_moved(previous: Binding, target: TargetCluster, now: datetime) -> Removal:
+def _owners_moved(previous: Binding, target: TargetCluster, naming: Set[Ref], now: datetime) -> Removal:
     owners = _owners_there(previous, target.name)
     return Removal(
         reason=OWNERS_MOVED,
@@ -74,6 +77,7 @@ def _owners_moved(previous: Binding, target: TargetCluster, now: datetime) -> Re
         since=now.strftime("%Y-%m-%dT%H:%M:%SZ"),
         wait_for=OWNERS_GONE,
         owners=owners,
+        unnamed=tuple(owner for owner in owners if owner not in naming),
         preserve=previous.preserve_resources_on_deletion,
     )
 

@@ -11,8 +11,8 @@ from support import build
 WEB = build.ref()
 
 
-def removal(wait_for="", epoch=5, owners=()):
-    return Removal(reason="ClusterLost", author="health-monitor", epoch=epoch, wait_for=wait_for, owners=owners)
+def removal(wait_for="", epoch=5, owners=(), unnamed=()):
+    return Removal(reason="ClusterLost", author="health-monitor", epoch=epoch, wait_for=wait_for, owners=owners, unnamed=unnamed)
 
 
 @pytest.mark.spec("R13.3")
@@ -82,6 +82,23 @@ def test_an_unknown_wait_holds():
 def test_owners_gone(owners, expected):
     binding = build.binding(removals={"m1": removal("OwnersGone", owners=(WEB,))})
     assert (releasable(binding, None, owners) == {"m1"}) == expected
+
+
+@pytest.mark.spec("R9.4")
+@pytest.mark.parametrize(
+    ("copy", "expected"),
+    [
+        pytest.param(build.copy("m1", revision=4), False, id="still-runs-the-template-that-named-it"),
+        pytest.param(build.copy("m1", revision=5, health="Unhealthy"), False, id="not-healthy-yet"),
+        pytest.param(build.copy("m1", revision=5), True, id="runs-as-it-is-now"),
+    ],
+)
+def test_an_owner_that_no_longer_names_it_has_only_to_run_as_it_is_now(copy, expected):
+    """The owner stays in m1 for good: waiting for it to be gone would keep the dependency there for ever."""
+    web = owner_state(WEB, build.binding(build.target("m1", 1), revision=5), build.status(copy))
+    binding = build.binding(removals={"m1": removal("OwnersGone", owners=(WEB,), unnamed=(WEB,))})
+    assert (releasable(binding, None, [web]) == {"m1"}) == expected
+    assert releasable(build.binding(removals={"m1": removal("OwnersGone", owners=(WEB,))}), None, [web]) == frozenset()
 
 
 @pytest.mark.spec("B18", "B26")

@@ -45,11 +45,20 @@ def test_shared_dependency():
             since="2026-08-01T12:00:00Z",
             wait_for="OwnersGone",
             owners=(WEB,),
+            unnamed=(WEB,),
         )
     }
     nobody = attached(previous=standing(without_web), removals=without_web.removals)
     assert names(nobody) == []
     assert {name: removal.owners for name, removal in nobody.removals.items()} == {"m1": (WEB,), "m2": (API,), "m3": (API,)}
+
+
+@pytest.mark.spec("R9.4")
+def test_an_owner_that_moves_still_names_it_and_one_that_drops_it_does_not():
+    """web moves from m1 to m2 and still names the ConfigMap; api stays on m1 and no longer names it."""
+    both = attached(owners=[owner(WEB, "m1"), owner(API, "m1")])
+    left = attached(owners=[owner(WEB, "m2")], previous=standing(both))
+    assert (left.removals["m1"].owners, left.removals["m1"].unnamed) == ((API, WEB), (API,))
 
 
 # Ex 9-b: "ConfigMap c has its own PP to m4 and is used by web (m1) -> c on m1 and m4; web deleted -> only m4."
