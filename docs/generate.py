@@ -1,7 +1,7 @@
 """Writes the documents that are made from the code: `python docs/generate.py`; with `--check` says which are stale (exit code 1).
 
-`docs/messages.md` and `docs/asyncapi.json` from the message catalogue, `docs/settings.md` from the settings, `docs/compatibility.md` from the marks
-on the tests.
+`docs/messages.md` and `docs/asyncapi.json` from the message catalogue, `docs/settings.md` from the settings, `docs/compatibility.md` from
+`docs/features.toml` and the marks on the tests.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ import json
 import re
 import sys
 import textwrap
+import tomllib
 from collections import defaultdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -131,21 +132,65 @@ def spec_marks() -> dict[str, list[str]]:
     return marks
 
 
-def compatibility() -> str:
+class Feature(NamedTuple):
+    id: str
+    priority: str
+    """P0: an existing user's YAML needs it; P1: most expect it; P2: for some. Empty: beyond Karmada."""
+    title: str
+    state: str
+    """`tested`, `built` or `missing`."""
+
+
+def features() -> dict[str, list[Feature]]:
+    """The rows of `docs/features.toml` by section. A mark on a test wins over the state that is said there."""
     marks = spec_marks()
-    order = sorted(marks, key=lambda i: (i[0], [int(n) for n in re.findall(r"\d+", i)] or [0], i))
+    said = tomllib.loads((ROOT / "docs/features.toml").read_text())
+    return {
+        section: [Feature(id_, priority, title, "tested" if id_ in marks else state) for id_, (priority, title, state) in rows.items()]
+        for section, rows in said.items()
+    }
+
+
+STATES = {"tested": "tested", "built": "built, without a test of its own", "missing": "not built"}
+
+
+def compatibility() -> str:
+    marks, sections = spec_marks(), features()
+    listed = [feature for rows in sections.values() for feature in rows]
+    rules = sorted((i for i in marks if re.fullmatch(r"R\d+\.\d+", i)), key=_order)
+    others = sorted(set(marks) - set(rules) - {feature.id for feature in listed}, key=_order)
     parts = [HEAD, "# Compatibility\n"]
     parts.append(
-        "Rows of the feature list (`B08`, `D04`, ...) and rules of Karmada's behaviour (`R4.1`, ...) that have at least one test, "
-        "from the marks on the tests. What is not listed here has no test of its own yet.\n"
+        "What Karmada's users may rely on, and what goes past it: one row per feature, from `docs/features.toml`, with the tests that carry its id "
+        "in `@pytest.mark.spec`. P0: existing YAML needs it. P1: most people expect it. P2: some do.\n"
     )
-    features, rules = [i for i in order if not i.startswith("R") or "." not in i], [i for i in order if i.startswith("R") and "." in i]
-    parts.append(f"{len(features)} features, {len(rules)} rules.\n\n| id | tests |\n| --- | --- |")
-    for identifier in [*features, *rules]:
-        shown = marks[identifier][:3]
-        more = f" and {len(marks[identifier]) - 3} more" if len(marks[identifier]) > 3 else ""
-        parts.append(f"| {identifier} | {', '.join(f'`{t}`' for t in dict.fromkeys(shown))}{more} |")
+    parts.append(_counts(sections))
+    for section, rows in sections.items():
+        parts.append(f"\n## {section}\n\n| id | | feature | state | tests |\n| --- | --- | --- | --- | --- |")
+        parts += [f"| {f.id} | {f.priority} | {f.title} | {STATES[f.state]} | {_tests(marks.get(f.id, []))} |" for f in rows]
+    for title, ids in (("Other rows that have tests", others), ("Rules of Karmada's behaviour that have tests", rules)):
+        parts.append(f"\n## {title}\n\n| id | tests |\n| --- | --- |")
+        parts += [f"| {identifier} | {_tests(marks[identifier])} |" for identifier in ids]
     return "\n".join(parts) + "\n"
+
+
+def _counts(sections: dict[str, list[Feature]]) -> str:
+    """How many of each section are in each state."""
+    lines = ["| section | rows | tested | built | not built |", "| --- | --- | --- | --- | --- |"]
+    for title, rows in [*sections.items(), ("all", [feature for section in sections.values() for feature in section])]:
+        numbers = [sum(feature.state == state for feature in rows) for state in STATES]
+        lines.append(f"| {title} | {len(rows)} | {' | '.join(map(str, numbers))} |")
+    return "\n".join(lines) + "\n"
+
+
+def _tests(found: list[str]) -> str:
+    unique = list(dict.fromkeys(found))
+    more = f" and {len(unique) - 3} more" if len(unique) > 3 else ""
+    return ", ".join(f"`{test}`" for test in unique[:3]) + more
+
+
+def _order(identifier: str) -> tuple[str, list[int], str]:
+    return identifier[0], [int(number) for number in re.findall(r"\d+", identifier)] or [0], identifier
 
 
 DOCUMENTS = {

@@ -12,16 +12,18 @@ from shoal.api.clock import Clock
 from shoal.api.meta import Ref
 from shoal.bus.entries import Entries
 from shoal.bus.port import Bus
+from shoal.bus.requests import serve
 from shoal.bus.work_queue import WorkQueue
 from shoal.kube.client.api import Api
 from shoal.kube.client.member import Member
 from shoal.kube.client.transport import connect as connect_member
 from shoal.kube.wire import Transport
-from shoal.messages.catalogue import live
+from shoal.messages.catalogue import EstimateRequest, estimate_subject, live
 from shoal.runtime.bus import connect_bus
 from shoal.runtime.clock import SystemClock
 from shoal.runtime.config import AgentConfig
 from shoal.runtime.reconciling import Parts, Reconciling
+from shoal_agent.estimates import Estimates
 from shoal_agent.join import OnlyOne, join
 from shoal_agent.loops import Loops
 from shoal_agent.parked import Parked
@@ -92,7 +94,10 @@ async def parts(
         bus=bus,
         queues=(queue, reports.queue),
         loops=(loops.beat, loops.probe, loops.list, loops.inventory, only_one.keep),
-        serve=(lambda: bus.subscribe(live(identity), works.notified),),
+        serve=(
+            lambda: bus.subscribe(live(identity), works.notified),
+            lambda: serve(bus, estimate_subject(identity), EstimateRequest, Estimates(member, clock).answer),
+        ),
         close=(watches.stop, only_one.release, *close),
         status=lambda: {"member": identity, "works": len(tuple(works.refs())), "listed": works.listed},
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from shoal.api import cluster
@@ -11,6 +11,7 @@ from shoal.api.errors import ManifestInvalid
 from shoal.api.meta import Manifest, Ref
 from shoal.bus.view import View
 from shoal.domain import admission
+from shoal.domain.admission import Violation
 from shoal.domain.matching.exclusions import reserved
 from shoal.kube.apiserver.admission import Context, Operation
 from shoal.kube.apiserver.errors import Cause, conflict, forbidden, invalid
@@ -18,7 +19,7 @@ from shoal.kube.apiserver.lifecycle import check_size
 from shoal.messages.catalogue import BELIEF, OBJECT
 from shoal.messages.subject import encode_ref
 from shoal_gateway import bodies, edits, merge, origin
-from shoal_gateway.kinds import READ_ONLY, is_template
+from shoal_gateway.kinds import INERT, READ_ONLY, is_template
 
 PROPAGATION = "shoal.dev/propagation"
 """Finalizer of a template: released when no member has a copy any more."""
@@ -88,7 +89,17 @@ class HubAdmission:
             if old is not None and (wrong := list(edits.refusals(old, new))):
                 raise invalid(context.resource, context.ref.name, wrong)
             return new
-        return _with_finalizer(_ruled(old, new, context, self._now()), old, context.ref)
+        if told := INERT.get((context.ref.group, context.ref.kind), ""):
+            _check_inert(context, told)
+        ruled = _ruled(old, new, context, self._now())
+        self._check_clashes(ruled, context)
+        return _with_finalizer(ruled, old, context.ref)
+
+    def _check_clashes(self, new: Manifest, context: Context) -> None:
+        """Raises for what contradicts another object of the kind; two that are made in the same moment are not told from each other."""
+        ref = context.ref
+        others = (entry.body for entry in self._view.entries(OBJECT, group=ref.group, kind=ref.kind) if not entry.deleted)
+        _refuse(admission.clashes(new, others), context)
 
     def _check_delete(self, old: Manifest, context: Context) -> None:
         protected = admission.refuse_deletion(old)
@@ -140,9 +151,21 @@ def _check_place(context: Context) -> None:
 def _ruled(old: Manifest | None, new: Manifest, context: Context, now: datetime) -> Manifest:
     """The object with the defaults of our kinds. Raises the 422 that lists everything that is wrong with it."""
     filled, violations = admission.admit(new, old, now=now.strftime("%Y-%m-%dT%H:%M:%SZ"))
+    _refuse(violations, context)
+    return filled
+
+
+def _refuse(violations: Sequence[Violation], context: Context) -> None:
     if violations:
         raise invalid(context.resource, context.ref.name, [Cause(one.path, _reason(one.message), one.message) for one in violations])
-    return filled
+
+
+def _check_inert(context: Context, told: str) -> None:
+    """A deploy says what shall be; a kind that nothing acts upon would let it be "ready" without having been carried out."""
+    if origin.current().author.startswith("deploy/"):
+        raise forbidden(
+            context.resource, context.ref.name, f"Shoal does not act upon {context.ref.kind} ({told}); leave it out of the deploy"
+        )
 
 
 def _reason(message: str) -> str:

@@ -1,8 +1,11 @@
-"""Bodies of entries, decoded for the moment. An entry keeps its bytes; what it decodes it keeps, too, and the gateway reads everything."""
+"""What is read of entries (`Seen`), and their bodies, decoded for the moment.
+
+An entry keeps its bytes; what it decodes it keeps, too, and the gateway reads everything.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -13,6 +16,31 @@ from shoal.api.work import Report, Work
 from shoal.bus.entries import Entry
 
 
+class Seen(Protocol):
+    """What the pure halves read of an entry; `bus.entries.Entry` is one."""
+
+    @property
+    def revision(self) -> int: ...
+    @property
+    def content(self) -> int: ...
+    @property
+    def uid(self) -> str: ...
+    @property
+    def change(self) -> str: ...
+    @property
+    def deleted(self) -> bool: ...
+    @property
+    def inputs(self) -> dict[str, int]: ...
+    @property
+    def body(self) -> Any: ...
+
+
+class Used(Struct, frozen=True, kw_only=True):
+    """An override policy that was used, without what it did."""
+
+    policy: str = ""
+
+
 class WorkHead(Struct, frozen=True, kw_only=True):
     """A work without its manifest: a fiftieth of the memory and the time."""
 
@@ -21,6 +49,8 @@ class WorkHead(Struct, frozen=True, kw_only=True):
     template_uid: str = ""
     template_revision: int = 0
     binding_revision: int = 0
+    overrides: tuple[Used, ...] = ()
+    error: str = ""
 
 
 _binding = msgspec.json.Decoder(Binding).decode
@@ -50,6 +80,11 @@ def work(entry: Entry[Work]) -> Work:
 
 def work_head(entry: Entry[Work]) -> WorkHead:
     return _work_head(entry.raw)
+
+
+def override_error(entry: Entry[Work]) -> str:
+    """Why the overrides of a cluster could not be applied (R5.6); empty when they could. Most works name no error, and are not decoded."""
+    return work_head(entry).error if b'"error"' in entry.raw else ""
 
 
 def report(entry: Entry[Report]) -> Report:

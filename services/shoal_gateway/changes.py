@@ -15,6 +15,7 @@ from shoal.api.meta import Ref, Struct
 from shoal.api.status import CopyStatus, TemplateStatus
 from shoal.api.work import Work
 from shoal.messages.catalogue import Progress
+from shoal_gateway.bodies import Seen
 
 
 class State(enum.StrEnum):
@@ -33,23 +34,6 @@ class State(enum.StrEnum):
 _STEPS = (State.PENDING, State.RENDERED, State.APPLIED, State.READY)
 _WAITING = frozenset({"", "DependencyMissing", "MemberUnavailable", "Pending", "Suspended", "ClusterUnreachable"})
 """Reasons of a copy that is not applied yet, and that may go away without anybody changing anything."""
-
-
-class Seen(Protocol):
-    """What is read of an entry; `bus.entries.Entry` is one."""
-
-    @property
-    def revision(self) -> int: ...
-    @property
-    def content(self) -> int: ...
-    @property
-    def uid(self) -> str: ...
-    @property
-    def change(self) -> str: ...
-    @property
-    def deleted(self) -> bool: ...
-    @property
-    def body(self) -> Any: ...
 
 
 class Facts(Protocol):

@@ -11,6 +11,7 @@ import contextlib
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from itertools import count
 from typing import Any, NamedTuple, NoReturn
 from urllib.parse import quote
@@ -118,6 +119,8 @@ class Deploys:
             event = read_event(raw, source=source, bytes_max=self.limits.deploy_bytes_max)
             answer = await self._decide(event)
         except DeployRefused as error:
+            if event is None and source:  # Over the bus nobody may be waiting for the answer; the log of events keeps it.
+                await self._tell_refused(source, sha256(raw).hexdigest()[:16], "", error.reason, str(error))
             return await self._refused(event, error.reason, str(error))
         except ManifestInvalid as error:
             return await self._refused(event, "InvalidManifest", str(error), error.violations)
@@ -195,11 +198,13 @@ class Deploys:
         data = event.data if event is not None else DeployData(application="")
         log.info("deploy refused", reason=reason, message=message, application=data.application)
         if event is not None:
-            fact = refused(event.source, event.id, data.application, reason=reason, message=message, now=self.clock.now().isoformat)
-            await self.events.publish(fact)
+            await self._tell_refused(event.source, event.id, data.application, reason, message)
         return DeployAnswer(
             accepted=False, application=data.application, version=data.version, reason=reason, message=message, violations=violations
         )
+
+    async def _tell_refused(self, source: str, event_id: str, application: str, reason: str, message: str) -> None:
+        await self.events.publish(refused(source, event_id, application, reason=reason, message=message, now=self.clock.now().isoformat))
 
     # --- staging ----------------------------------------------------------------------------------------------------------------------
 

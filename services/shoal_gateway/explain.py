@@ -12,6 +12,7 @@ import structlog
 from shoal.api.binding import Binding, Rejection, TargetCluster
 from shoal.api.errors import Retryable, Terminal
 from shoal.api.meta import Ref
+from shoal.api.override import ALL_CONTAINERS
 from shoal.bus.entries import Entry
 from shoal.bus.port import Bus
 from shoal.bus.requests import ask
@@ -160,21 +161,28 @@ def fields_touched(overriders: Mapping[str, Any], *, hidden: bool = False) -> li
 
 def _image(edit: Mapping[str, Any]) -> list[Json]:
     path = (edit.get("predicate") or {}).get("path")
-    return [_edit(path or f"image of every container: {str(edit.get('component', '')).lower()}", edit)]
+    part = path or f"image of every container{_reach(edit)}: {str(edit.get('component', '')).lower()}"
+    return [_edit(f"{part}, its digest kept" if edit.get("keepDigest") else part, edit)]
 
 
 def _words(edit: Mapping[str, Any], field: str) -> list[Json]:
-    return [_edit(f"containers[{edit.get('containerName', '')}].{field}", edit)]
+    return [_edit(f"containers[{edit.get('containerName', '')}].{field}{_reach(edit)}", edit)]
+
+
+def _reach(edit: Mapping[str, Any]) -> str:
+    """What `scope` adds to the containers that Karmada's rules reach."""
+    return " (init and ephemeral ones too, in every pod template)" if edit.get("scope") == ALL_CONTAINERS else ""
 
 
 def _keys(edit: Mapping[str, Any], field: str) -> list[Json]:
-    values = edit.get("value") or {}
-    return [{"field": f"metadata.{field}[{key}]", "operator": edit.get("operator", ""), "value": values[key]} for key in sorted(values)]
+    values, where = edit.get("value") or {}, edit.get("path") or f"metadata.{field}"
+    return [{"field": f"{where}[{key}]", "operator": edit.get("operator", ""), "value": values[key]} for key in sorted(values)]
 
 
 def _field(edit: Mapping[str, Any]) -> list[Json]:
     inner = [*(edit.get("json") or ()), *(edit.get("yaml") or ())]
-    return [_edit(f"{edit.get('fieldPath', '')} > {one.get('subPath', '')}", one) for one in inner]
+    encoded = f" ({edit['encoding']})" if edit.get("encoding") else ""
+    return [_edit(f"{edit.get('fieldPath', '')}{encoded} > {one.get('subPath', '')}", one) for one in inner]
 
 
 def _edit(field: str, edit: Mapping[str, Any]) -> Json:

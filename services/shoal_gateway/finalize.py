@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import structlog
 
@@ -24,6 +24,7 @@ from shoal.domain.matching.exclusions import Exclusions
 from shoal.messages.catalogue import BINDING, OBJECT, STATUS, Family
 from shoal_gateway import bodies, edits, merge, shapes
 from shoal_gateway.admit import DRAINED, PROPAGATION
+from shoal_gateway.bodies import Seen
 
 log = structlog.get_logger()
 
@@ -34,24 +35,7 @@ RECHECK_S = 5.0
 """A Cluster under deletion is looked at this often: what holds it are the bindings of other keys."""
 
 
-class Dated(Protocol):
-    """What is read of an entry here."""
-
-    @property
-    def revision(self) -> int: ...
-    @property
-    def content(self) -> int: ...
-    @property
-    def uid(self) -> str: ...
-    @property
-    def deleted(self) -> bool: ...
-    @property
-    def inputs(self) -> dict[str, int]: ...
-    @property
-    def body(self) -> Any: ...
-
-
-def template_held_by(object_: Dated, binding: Dated | None, status: Dated | None, *, excluded: bool = False) -> str:
+def template_held_by(object_: Seen, binding: Seen | None, status: Seen | None, *, excluded: bool = False) -> str:
     """Why a template under deletion stays, as a sentence; empty when it may go. `excluded`: no policy may ever place it (R1.12), so no
     binding is written for it.
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 
-from shoal.api import apps, cluster, override, policy, shoal
-from shoal.api.meta import Ref
+from shoal.api import apps, autoscaling, cluster, customization, networking, override, policy, quota, shoal, taint_policy
+from shoal.api.meta import Manifest, Ref, group_of
 from shoal.domain.matching.exclusions import HUB_GROUPS, reserved
 from shoal.kube.apiserver.registry import VERBS, Column, Registry, ResourceType
 
@@ -150,6 +150,55 @@ _REBALANCER = ResourceType(
 )
 
 
+INERT: dict[tuple[str, str], str] = {
+    (quota.GROUP, quota.KIND): "no quota is enforced and no ResourceQuota is made in the clusters",
+    (policy.GROUP, "ClusterTaintPolicy"): "no taint follows from it: taint the Cluster itself",
+    (customization.GROUP, "ResourceInterpreterCustomization"): "its scripts are not run: kinds are read by the built-in rules",
+    (autoscaling.GROUP, autoscaling.FEDERATED_HPA): "nothing is scaled by it",
+    (autoscaling.GROUP, "CronFederatedHPA"): "nothing is scaled by it",
+    (networking.GROUP, "MultiClusterService"): "no Service or EndpointSlice follows from it",
+}
+"""Kinds of Karmada that are checked and kept, so that what stands there can be brought along, and that nothing acts upon; and what that
+means. Each write says so in a warning, each object in its condition `Effective`, and a deploy that holds one is refused."""
+
+
+def inert_status(manifest: Manifest) -> Manifest | None:
+    """The status of an object that nothing acts upon; None for all others."""
+    told = INERT.get((group_of(str(manifest.get("apiVersion", ""))), str(manifest.get("kind", ""))))
+    if told is None:
+        return None
+    condition = {"type": "Effective", "status": "False", "reason": "NotActedOn", "message": told}
+    since = (manifest.get("metadata") or {}).get("creationTimestamp")
+    return {"conditions": [condition | ({"lastTransitionTime": since} if since else {})]}
+
+
+def _kept(group: str, kind: str, plural: str, short: str, struct: type[msgspec.Struct], *, namespaced: bool = True) -> ResourceType:
+    return ResourceType(
+        group=group,
+        kind=kind,
+        plural=plural,
+        namespaced=namespaced,
+        versions=("v1alpha1",),
+        short_names=(short,) if short else (),
+        categories=_KARMADA,
+        status=True,
+        schemas={"v1alpha1": schema_of(struct)},
+        columns={"": (_column("Effective", '.status.conditions[?(@.type=="Effective")].status'), _AGE)},
+        warning=f"{kind} is checked and kept, but Shoal does not act upon it: {INERT[group, kind]}",
+    )
+
+
+_TAINTS, _LUA = taint_policy.ClusterTaintPolicy, customization.ResourceInterpreterCustomization
+_KEPT = (
+    _kept(quota.GROUP, quota.KIND, "federatedresourcequotas", "frq", quota.FederatedResourceQuota),
+    _kept(policy.GROUP, "ClusterTaintPolicy", "clustertaintpolicies", "", _TAINTS, namespaced=False),
+    _kept(customization.GROUP, "ResourceInterpreterCustomization", "resourceinterpretercustomizations", "ric", _LUA, namespaced=False),
+    _kept(autoscaling.GROUP, autoscaling.FEDERATED_HPA, "federatedhpas", "fhpa", autoscaling.FederatedHPA),
+    _kept(autoscaling.GROUP, "CronFederatedHPA", "cronfederatedhpas", "cronfhpa", autoscaling.CronFederatedHPA),
+    _kept(networking.GROUP, "MultiClusterService", "multiclusterservices", "mcs", networking.MultiClusterService),
+)
+
+
 def _own(kind: str, plural: str, columns: tuple[Column, ...], *, verbs: tuple[str, ...] = VERBS, short: str = "") -> ResourceType:
     return ResourceType(
         group=shoal.GROUP,
@@ -176,6 +225,7 @@ ADDED: tuple[ResourceType, ...] = (
     _binding("ClusterResourceBinding", "clusterresourcebindings", "crb", namespaced=False),
     _WORK,
     _REBALANCER,
+    *_KEPT,
     _own("FailoverPolicy", "failoverpolicies", (_column("Prefer", ".spec.prefer"), _AGE), short="fop"),
     _own(
         "Change",

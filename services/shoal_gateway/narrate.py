@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from shoal.api.binding import Binding
-from shoal.api.meta import Ref
+from shoal.api.binding import CLAIMED, SCHEDULED, Binding
+from shoal.api.meta import Condition, Ref
 from shoal.api.status import Belief
 from shoal.api.work import Report
 from shoal.messages.catalogue import CloudEvent
@@ -15,6 +15,7 @@ from shoal_gateway.bodies import WorkHead
 from shoal_gateway.kinds import APPLICATION, CHANGE
 
 SOURCE = "shoal/hub"
+OVERRIDE_FAILED = "OverrideFailed"
 
 
 class Fact(NamedTuple):
@@ -60,11 +61,32 @@ def of_binding(binding: Binding | None, previous: Binding | None) -> Fact | None
     if came and went:
         reasons = {name: binding.removals[name].reason for name in went if name in binding.removals}
         return Fact("binding.moved", {"from": went, "to": came, "reasons": reasons, "clusters": targets})
-    if not now:
-        told = next((one for one in binding.conditions if one.type == "Scheduled" and one.status != "True"), None)
-        return Fact("binding.unplaced", {"reason": told.reason, "message": told.message}) if told else None
-    newer = previous is None or previous.template_revision != binding.template_revision
-    return Fact("binding.scheduled", {"clusters": targets, **({"left": went} if went else {})}) if now != before or newer else None
+    unfit, was = _unfit(binding), _unfit(previous)
+    if unfit is not None:
+        if was is not None and was.reason == unfit.reason and now == before:
+            return None  # Only its words changed.
+        told = {"reason": unfit.reason, "message": unfit.message}
+        return Fact("binding.unfit", told | {"clusters": targets}) if now else Fact("binding.unplaced", told)
+    if held := _let_go(binding, previous):
+        return held
+    newer = previous is None or previous.template_revision != binding.template_revision or was is not None
+    fact = Fact("binding.scheduled", {"clusters": targets, **({"left": went} if went else {})})
+    return fact if now and (now != before or newer) else None
+
+
+def _unfit(binding: Binding | None) -> Condition | None:
+    """Why the scheduler found no place (NoClusterFit, Unschedulable ...); what ran before then stays where it is."""
+    conditions = binding.conditions if binding is not None else ()
+    return next((one for one in conditions if one.type == SCHEDULED and one.status != "True"), None)
+
+
+def _let_go(binding: Binding, previous: Binding | None) -> Fact | None:
+    """The owning policy does not speak for the template any more, or not yet; what runs stays as it is (GX13)."""
+    told = next((one for one in binding.conditions if one.type == CLAIMED), None)
+    before = next((one for one in previous.conditions if one.type == CLAIMED), None) if previous is not None else None
+    if told is None or (before is not None and before.reason == told.reason):
+        return None
+    return Fact("binding.held", {"reason": told.reason, "message": told.message})
 
 
 def of_belief(name: str, belief: Belief | None, previous: Belief | None) -> Fact | None:
@@ -76,7 +98,14 @@ def of_belief(name: str, belief: Belief | None, previous: Belief | None) -> Fact
 
 
 def of_work(work: WorkHead, *, revision: int, deleted: bool) -> Fact:
-    return Fact("work.withdrawn" if deleted else "work.rendered", {"cluster": work.cluster, "revision": revision, "epoch": work.epoch})
+    """Of a work entry: rendered, with the override policies that were used, or failed, because one of them could not be applied (G16)."""
+    told: dict[str, Any] = {"cluster": work.cluster, "revision": revision, "epoch": work.epoch}
+    if deleted:
+        return Fact("work.withdrawn", told)
+    if work.error:
+        return Fact("work.failed", told | {"reason": OVERRIDE_FAILED, "message": work.error})
+    used = list(dict.fromkeys(one.policy for one in work.overrides))
+    return Fact("work.rendered", told | ({"overrides": used} if used else {}))
 
 
 def of_report(cluster: str, report: Report, previous: Spoken | None) -> tuple[Fact | None, Spoken]:
@@ -88,7 +117,8 @@ def of_report(cluster: str, report: Report, previous: Spoken | None) -> tuple[Fa
     if report.gone:
         return Fact("work.removed", told), spoken
     if not report.applied:
-        return (Fact("work.failed", told | {"reason": report.reason, "message": report.message}) if report.reason else None), spoken
+        silent = report.reason in ("", OVERRIDE_FAILED)  # Of overrides the work itself told.
+        return None if silent else Fact("work.failed", told | {"reason": report.reason, "message": report.message}), spoken
     if previous is None or previous.work_revision != report.work_revision or not previous.applied:
         return Fact("work.applied", told | {"applyMs": round(report.apply_ms, 1)}), spoken
     return (Fact(f"work.{report.health.lower()}", told) if report.health != previous.health else None), spoken

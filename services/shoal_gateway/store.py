@@ -25,7 +25,7 @@ from shoal.kube.apiserver.store import Event, EventType, Selection, Stored, enco
 from shoal.messages.catalogue import BELIEF, BINDING, OBJECT, STATUS, WORKS
 from shoal_gateway import bodies, edits, merge, origin, shapes
 from shoal_gateway.index import Index
-from shoal_gateway.kinds import BINDING_KINDS, WORK_GROUP
+from shoal_gateway.kinds import BINDING_KINDS, WORK_GROUP, inert_status
 from shoal_gateway.window import Change, Window, WindowWatch
 
 log = structlog.get_logger()
@@ -246,12 +246,22 @@ class HubStore:
             created=_rfc3339(entry.time),
             change=entry.change,
             status=bodies.status(status) if status is not None and spoken else None,
+            errors=self._override_errors(ref, binding),
         )
         token = entry.revision
         if said is not None:
             made = edits.over(made, said.body, binding)
             revision, token = max(revision, said.revision), max(token, said.revision)
         return Stored(shapes.binding_ref(ref), encode_at(made, revision), revision, token)
+
+    def _override_errors(self, ref: Ref, binding: Binding) -> dict[str, str]:
+        """By cluster. A work is told here before its cluster has reported on it, and when it never will."""
+        told: dict[str, str] = {}
+        for target in binding.clusters:
+            entry = self._works.get(WORKS, ref, self._index.member_of(target.name))
+            if entry is not None and not entry.deleted and (error := bodies.override_error(entry)):
+                told[target.name] = error
+        return told
 
     def _api_version(self, ref: Ref, template: Entry[Manifest] | None) -> str:
         if template is not None and not template.deleted:
@@ -352,7 +362,7 @@ class Overlay:
         return cls(merged, bodies.belief(known) if known is not None else None, revision)
 
     def over(self, own: Manifest) -> Manifest:
-        return merge.shown(own, status=self.status, belief=self.belief)
+        return merge.shown(own, status=inert_status(own) or self.status, belief=self.belief)
 
 
 class _ObjectChange:

@@ -48,6 +48,7 @@ from shoal_gateway.listen import Listener
 from shoal_gateway.plan import Plans
 from shoal_gateway.project import Projector
 from shoal_gateway.queries import Queries
+from shoal_gateway.quotas import Quotas
 from shoal_gateway.rebalance import Rebalancers
 from shoal_gateway.register import Registrar
 from shoal_gateway.replay import Replays
@@ -226,10 +227,14 @@ async def assemble(
         "rebalancing", rebalancers.reconcile, clock=clock, workers=1, passed=state.passed, random=chance
     )
     rebalancers.feed(rebalancing)
+    quotas = Quotas(state, entries)
+    counting: WorkQueue[Ref] = WorkQueue("quotas", quotas.reconcile, clock=clock, workers=1, passed=state.passed, random=chance)
+    quotas.feed(counting)
 
     def everything() -> None:
         changes.on_rebuilt()
         rebalancers.everything()
+        quotas.everything()
         finalize.sweep(state, finalizing)
 
     state.on_rebuilt(everything)
@@ -273,7 +278,7 @@ async def assemble(
         Parts(
             bus=bus,
             views=(state, works),
-            queues=(answering, finalizing, rebalancing),
+            queues=(answering, finalizing, rebalancing, counting),
             loops=loops,
             serve=(register, lambda: serve(bus, PLAN_SUBJECT, PlanRequest, plans.answer, queue="gateway")),
             close=close,

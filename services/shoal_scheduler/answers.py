@@ -64,7 +64,9 @@ class Answers:
     async def foresee(self, subject: str, request: Foresee) -> Foreseen:
         """What would be decided if these entries were written: the same triggers and decisions, over a copy of what is known."""
         await self.state.passed(request.position)
-        world = Imagined(Picture.of(self.state), now=self.clock.now(), ledger=self.knowledge.ledger.copy())
+        world = Imagined(
+            Picture.of(self.state), now=self.clock.now(), ledger=self.knowledge.ledger.copy(), quotas=self.knowledge.enforces_quotas
+        )
         await in_slices(world.load())
         position = world.picture.position
         world.suppose(_entries(world.picture, request))

@@ -62,9 +62,9 @@ class Picture:
 class Imagined:
     """A scheduler over a picture. Implements `domain.planning.World`."""
 
-    def __init__(self, picture: Picture, *, now: datetime, ledger: Ledger | None = None) -> None:
+    def __init__(self, picture: Picture, *, now: datetime, ledger: Ledger | None = None, quotas: bool = False) -> None:
         """`ledger`: reservations of now, where this is about now; it goes its own way from here."""
-        self.picture, self.knowledge, self._now = picture, Knowledge(ledger), now
+        self.picture, self.knowledge, self._now = picture, Knowledge(ledger, quotas=quotas), now
         self.replaced: dict[Ref, Entry[Binding] | None] = {}
         """Bindings that were decided anew: the entry that stood before."""
         self._due: dict[Ref, None] = {}

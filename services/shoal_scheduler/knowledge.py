@@ -9,23 +9,33 @@ import msgspec
 
 from shoal.api.apps import GROUP as APPS_GROUP
 from shoal.api.apps import WorkloadRebalancerSpec
-from shoal.api.binding import Binding
+from shoal.api.binding import NO_CLUSTER_FIT, QUOTA_EXCEEDED, SCHEDULED, SCHEDULER_ERROR, UNSCHEDULABLE, Binding
 from shoal.api.cluster import GROUP as CLUSTER_GROUP
+from shoal.api.cluster_view import ClusterView
 from shoal.api.clusters import Clusters
 from shoal.api.meta import Manifest, Ref, group_of
 from shoal.api.policy import GROUP as POLICY_GROUP
 from shoal.api.policy import PropagationPolicy
+from shoal.api.quantity import milli
+from shoal.api.quota import GROUP as QUOTA_GROUP
+from shoal.api.quota import KIND as QUOTA_KIND
 from shoal.api.shoal import GROUP as SHOAL_GROUP
 from shoal.api.shoal import FailoverPolicy
 from shoal.bus.entries import Entry
-from shoal.domain.deciding import EvictionTask, Wishes
-from shoal.domain.matching import Owned, Policies
+from shoal.domain.deciding import EvictionTask, Wishes, priority_of
+from shoal.domain.matching import Owned, Policies, match
 from shoal.domain.matching.exclusions import HUB_GROUPS
+from shoal.domain.quota import Quota, add, usage_of
 from shoal.domain.scheduling import Ledger, Snapshot
 from shoal.messages.catalogue import BELIEF, BINDING, OBJECT, STATUS
 from shoal_scheduler.dependencies import Dependencies
 
 T = TypeVar("T")
+ANY, ROOM = "any", "room"
+"""How a cluster looks different: in anything, or only by more free room."""
+PRIORITY_CLASS = ("scheduling.k8s.io", "PriorityClass")
+FEDERATED_QUOTA = (QUOTA_GROUP, QUOTA_KIND)
+_WAITING = (NO_CLUSTER_FIT, UNSCHEDULABLE, SCHEDULER_ERROR, QUOTA_EXCEEDED)
 OVERRIDE_KINDS = ("OverridePolicy", "ClusterOverridePolicy")
 PROPAGATION_KINDS = ("PropagationPolicy", "ClusterPropagationPolicy")
 WORK_GROUP = "work.karmada.io"
@@ -35,7 +45,13 @@ NOT_TEMPLATES = tuple(sorted(HUB_GROUPS))
 class Knowledge:
     """Prepared once per change, read by every decision."""
 
-    def __init__(self, ledger: Ledger | None = None) -> None:
+    def __init__(self, ledger: Ledger | None = None, *, quotas: bool = False) -> None:
+        self.enforces_quotas = quotas
+        self._quotas: dict[Ref, dict[str, int]] = {}
+        """FederatedResourceQuota -> overall, in thousandths."""
+        self._usage: dict[Ref, dict[str, int]] = {}
+        """What each binding uses, and the sums of namespaces; kept only where quotas are enforced."""
+        self._used: dict[str, dict[str, int]] = {}
         self.ledger = ledger or Ledger()
         """Capacity that decisions have spent and no inventory knows yet (E11)."""
         self.clusters = Clusters()
@@ -43,13 +59,18 @@ class Knowledge:
         self.claimed: dict[Ref, set[Ref]] = defaultdict(set)
         """Policy -> templates that it owns."""
         self._claim_of: dict[Ref, Ref] = {}
-        self._grouped: dict[str, dict[Ref, Entry[Binding]]] = defaultdict(dict)
+        self._grouped: dict[str, dict[Ref, Binding]] = defaultdict(dict)
         self._policies: dict[Ref, Owned[PropagationPolicy]] = {}
         self._failover: dict[Ref, FailoverPolicy] = {}
         self.overrides: set[Ref] = set()
         """Override policies that exist, for `dependentOverrides` (R1.4)."""
         self.rebalancers: dict[Ref, tuple[str, frozenset[Ref]]] = {}
         """WorkloadRebalancer -> when it was made, and what it lists (R15.3)."""
+        self._prioritized = False
+        """Some policy has a `schedulePriority`; without one nobody is asked for his."""
+        self._priority_classes: dict[Ref, int] = {}
+        self.unplaced: dict[Ref, None] = {}
+        """Bindings that are not placed as they ask: what more room, or another cluster, may help (E07)."""
         self.wishes: dict[Ref, Wishes] = {}
         """Template -> what users say on its binding (B24)."""
         self._wishes_on: dict[Ref, Ref] = {}
@@ -60,7 +81,8 @@ class Knowledge:
     def snapshot(self) -> Snapshot:
         """All clusters as of now; made anew only when one of them looks different."""
         if self._snapshot is None or self._snapshot[0] != self.clusters.version:
-            self._snapshot = (self.clusters.version, Snapshot(self.clusters.by_name.values()))
+            views, known = self.clusters.by_name.values(), self._snapshot
+            self._snapshot = (self.clusters.version, known[1].following(views) if known is not None else Snapshot(views))
         return self._snapshot[1]
 
     @property
@@ -73,43 +95,85 @@ class Knowledge:
         """Those of the namespace, and those without one."""
         return tuple(policy for ref, policy in sorted(self._failover.items()) if ref.namespace in ("", namespace))
 
+    def priority(self, ref: Ref, template: Entry[Manifest] | None) -> int:
+        """Of a template in the queue (R05): what the policy that owns it, or will own it, asks for."""
+        if not self._prioritized or template is None or template.deleted:
+            return 0
+        manifest = template.body
+        holder = self._policies.get(self._claim_of[ref]) if ref in self._claim_of else match(manifest, self.policies).owner
+        wanted = holder.object.spec.schedule_priority if holder is not None else None
+        if wanted is None:
+            return 0
+        pods = (((manifest.get("spec") or {}).get("template") or {}).get("spec") or {}).get("priorityClassName") or ""
+        return priority_of(wanted, pods, {one.name: value for one, value in self._priority_classes.items()})
+
+    def quotas(self, ref: Ref) -> tuple[Quota, ...]:
+        """Quotas that a decision about one template has to keep, with what the others of its namespace use."""
+        found = [(quota.name, overall) for quota, overall in sorted(self._quotas.items()) if quota.namespace == ref.namespace]
+        if not found or not self.enforces_quotas:
+            return ()
+        used = add(self._used.get(ref.namespace, {}), {name: -amount for name, amount in self._usage.get(ref, {}).items()})
+        return tuple(Quota(name=name, overall=overall, used=used) for name, overall in found)
+
+    def has_quotas(self, namespace: str) -> bool:
+        return self.enforces_quotas and any(quota.namespace == namespace for quota in self._quotas)
+
     def reschedule_at(self, ref: Ref) -> str:
         """When somebody last asked to place it again from zero, RFC 3339; empty: nobody."""
         return max((made for made, listed in self.rebalancers.values() if ref in listed), default="")
 
-    def grouped(self, namespace: str) -> tuple[Entry[Binding], ...]:
+    def grouped(self, namespace: str) -> tuple[tuple[Ref, Binding], ...]:
         """Bindings of a namespace that are in an affinity or anti-affinity group."""
-        return tuple(self._grouped.get(namespace, {}).values())
+        return tuple(self._grouped.get(namespace, {}).items())
 
-    def heard(self, entry: Entry[Any]) -> bool:
-        """Takes in one entry of STATE; in order, also while the view loads. True when clusters look different now."""
+    def decided(self, ref: Ref, binding: Binding | None, at: float) -> None:
+        """A decision, from the moment it is made: the next one must see its capacity as spent and its group as placed. None: it ended."""
+        self.ledger.decided(ref, binding, at)
+        if self.enforces_quotas:
+            before, after = self._usage.pop(ref, {}), usage_of(binding) if binding is not None else {}
+            if after:
+                self._usage[ref] = after
+            self._used[ref.namespace] = add(self._used.get(ref.namespace, {}), after, {name: -amount for name, amount in before.items()})
+        self._grouped[ref.namespace].pop(ref, None)
+        if binding is not None and (binding.affinity_group or binding.anti_affinity_group):
+            self._grouped[ref.namespace][ref] = binding
+
+    def heard(self, entry: Entry[Any]) -> str:
+        """Takes in one entry of STATE; in order, also while the view loads. Says how a cluster looks different now (empty: it does not)."""
         family, ref = entry.family.name, entry.ref
         if family == STATUS.name:
             self.ledger.reported(ref, None if entry.deleted else entry.body, entry.time)
-            return False
+            return ""
         if family == BELIEF.name:
             self.ledger.counted(ref.name, None if entry.deleted else entry.body.status.resource_summary, entry.time)
-            return self.clusters.believed(ref.name, None if entry.deleted else entry.body)
+            before = self.clusters.by_name.get(ref.name)
+            changed = self.clusters.believed(ref.name, None if entry.deleted else entry.body)
+            return _difference(before, self.clusters.by_name[ref.name]) if changed else ""
         if family == BINDING.name:
-            self.ledger.decided(ref, None if entry.deleted else entry.body, entry.time)
+            self.decided(ref, None if entry.deleted else entry.body, entry.time)
             self._binding(entry)
         if family != OBJECT.name:
-            return False
+            return ""
         if ref.group == CLUSTER_GROUP:
-            return self.clusters.told(ref.name, None if entry.deleted else entry.body)
+            return ANY if self.clusters.told(ref.name, None if entry.deleted else entry.body) else ""
         if ref.group == POLICY_GROUP and ref.kind in PROPAGATION_KINDS:
             self._policy_index = None
             policy = owned(entry)
             _keep(self._policies, ref, policy)
+            self._prioritized = any(one.object.spec.schedule_priority is not None for one in self._policies.values())
         elif ref.group == POLICY_GROUP and ref.kind in OVERRIDE_KINDS:
             (self.overrides.discard if entry.deleted else self.overrides.add)(ref)
         elif ref.group == SHOAL_GROUP and ref.kind == "FailoverPolicy":
             _keep(self._failover, ref, None if entry.deleted else msgspec.convert(entry.body, FailoverPolicy))
+        elif (ref.group, ref.kind) == FEDERATED_QUOTA:
+            _keep(self._quotas, ref, None if entry.deleted else _overall(entry.body))
         elif ref.group == WORK_GROUP:
             self._wished(entry)
         elif ref.group == APPS_GROUP and ref.kind == "WorkloadRebalancer":
             _keep(self.rebalancers, ref, None if entry.deleted else _asked(entry.body))
-        return False
+        elif (ref.group, ref.kind) == PRIORITY_CLASS:
+            _keep(self._priority_classes, ref, None if entry.deleted else int(entry.body.get("value") or 0))
+        return ""
 
     def _wished(self, entry: Entry[Manifest]) -> None:
         before = self._wishes_on.pop(entry.ref, None)
@@ -127,9 +191,9 @@ class Knowledge:
         before = self._claim_of.pop(entry.ref, None)
         if before is not None:
             self.claimed[before].discard(entry.ref)
-        self._grouped[entry.ref.namespace].pop(entry.ref, None)
-        if not entry.deleted and (entry.body.affinity_group or entry.body.anti_affinity_group):
-            self._grouped[entry.ref.namespace][entry.ref] = entry
+        self.unplaced.pop(entry.ref, None)
+        if not entry.deleted and is_unplaced(entry.body):
+            self.unplaced[entry.ref] = None
         claim = None if entry.deleted else entry.body.claim
         if claim is not None:
             self._claim_of[entry.ref] = claim.policy
@@ -165,6 +229,22 @@ def _asked(manifest: Manifest) -> tuple[str, frozenset[Ref]]:
     """When a rebalancer was made, and what it lists."""
     spec = msgspec.convert(manifest.get("spec") or {}, WorkloadRebalancerSpec)
     return str(manifest["metadata"].get("creationTimestamp") or ""), frozenset(workload.ref for workload in spec.workloads)
+
+
+def _overall(manifest: Manifest) -> dict[str, int]:
+    return {name: milli(str(value)) for name, value in ((manifest.get("spec") or {}).get("overall") or {}).items()}
+
+
+def is_unplaced(binding: Binding) -> bool:
+    return any(item.type == SCHEDULED and item.status != "True" and item.reason in _WAITING for item in binding.conditions)
+
+
+def _difference(before: ClusterView | None, after: ClusterView) -> str:
+    """Whether only the figures moved, and whether some of them grew: less room helps nobody."""
+    if before is None or msgspec.structs.replace(before, free=after.free, models=after.models) != after:
+        return ANY
+    had, has = before.free or {}, after.free or {}
+    return ROOM if before.models != after.models or any(amount > had.get(name, 0) for name, amount in has.items()) else ""
 
 
 def _keep(kept: dict[Ref, T], ref: Ref, value: T | None) -> None:

@@ -69,6 +69,7 @@ class Reading:
             components=replicas.components if replicas else (),
             wishes=self.knowledge.wishes.get(ref),
             reschedule_at=self.knowledge.reschedule_at(ref),
+            quotas=self.knowledge.quotas(ref),
             reservations=self.knowledge.ledger,
             now=now,
             position=self.state.position,
@@ -94,12 +95,12 @@ class Reading:
         """Other workloads of the namespace that are in an affinity or anti-affinity group (C14, C15)."""
         return tuple(
             Peer(
-                affinity_group=peer.body.affinity_group,
-                anti_affinity_group=peer.body.anti_affinity_group,
-                clusters=frozenset(target.name for target in peer.body.clusters),
+                affinity_group=binding.affinity_group,
+                anti_affinity_group=binding.anti_affinity_group,
+                clusters=frozenset(target.name for target in binding.clusters),
             )
-            for peer in self.knowledge.grouped(ref.namespace)
-            if peer.ref != ref
+            for peer, binding in self.knowledge.grouped(ref.namespace)
+            if peer != ref
         )
 
 

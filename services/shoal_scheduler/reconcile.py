@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import msgspec
 import structlog
 
 from shoal.api.binding import Binding
@@ -12,14 +13,22 @@ from shoal.api.clock import Clock
 from shoal.api.errors import RevisionConflict
 from shoal.api.meta import Manifest, Ref
 from shoal.bus.entries import Entries, Entry
+from shoal.bus.together import Together
 from shoal.bus.view import View
 from shoal.domain.deciding import Outcome, decide
 from shoal.messages.catalogue import BINDING, OBJECT, STATUS
 from shoal.runtime.telemetry import following
-from shoal_scheduler.knowledge import Knowledge
+from shoal_scheduler.estimates import Estimators
+from shoal_scheduler.knowledge import Knowledge, is_unplaced
 from shoal_scheduler.reading import Reading, draft_of
 
 log = structlog.get_logger()
+
+
+UNSCHEDULABLE_S = 300.0
+"""How long what is not placed rests when nothing happens that could help it (E07)."""
+FREED_S = 1.0
+"""After a reservation ends by itself: reservations end in groups, and one look serves them all."""
 
 
 @dataclass(frozen=True)
@@ -27,9 +36,11 @@ class Reconciler:
     """Reads what it owns, reads the inputs, decides, writes; may run twice."""
 
     entries: Entries
+    together: Together
     state: View
     knowledge: Knowledge
     clock: Clock
+    estimators: Estimators
     again: Callable[[Ref, float], None]
     """Queues a template once more after some seconds: a toleration ends, a summary may be written."""
 
@@ -37,15 +48,29 @@ class Reconciler:
         """Decides one template; returns the sequence written, 0 for none."""
         previous = self.state.get(BINDING, ref)
         template = self.state.get(OBJECT, ref)
-        outcome = decide(Reading(self.state, self.knowledge).inputs(ref, now=self.clock.now()))
-        if outcome.requeue_after_s is not None:
-            self.again(ref, outcome.requeue_after_s)
+        inputs = Reading(self.state, self.knowledge).inputs(ref, now=self.clock.now())
+        outcome = decide(inputs)
+        if estimates := await self.estimators.better(inputs, outcome):
+            # Time has passed: everything is read anew.
+            previous, template = self.state.get(BINDING, ref), self.state.get(OBJECT, ref)
+            inputs = Reading(self.state, self.knowledge).inputs(ref, now=self.clock.now())
+            outcome = decide(msgspec.structs.replace(inputs, estimates=estimates))
+        self._again(ref, outcome)
         if outcome.changed and outcome.binding is not None:
             cause = template or previous
             with following("schedule", cause.trace if cause else "", binding=str(ref)) as headers:
                 return await self._write(ref, template, previous, outcome, outcome.binding, headers)
         await self._purge(template, previous)
         return 0
+
+    def _again(self, ref: Ref, outcome: Outcome) -> None:
+        """What is not placed is looked at again, though nobody tells that anything changed (R3.10); and what asks for it."""
+        waits = [outcome.requeue_after_s] if outcome.requeue_after_s is not None else []
+        if outcome.binding is not None and not outcome.tombstone and is_unplaced(outcome.binding):
+            freed = self.knowledge.ledger.until(self.clock.now())
+            waits.append(UNSCHEDULABLE_S if freed is None else min(UNSCHEDULABLE_S, freed + FREED_S))
+        if waits:
+            self.again(ref, min(waits))
 
     async def _write(
         self,
@@ -57,13 +82,13 @@ class Reconciler:
         headers: dict[str, str],
     ) -> int:
         draft = draft_of(ref, binding, template=template, previous=previous, tombstone=outcome.tombstone, headers=headers)
-        # Known to the next decision before it is written: two must not spend the same room.
-        self.knowledge.ledger.decided(ref, None if outcome.tombstone else binding, self.clock.now().timestamp())
+        # Known to the next decision before it is written: two must not spend the same room, nor overlook each other.
+        self.knowledge.decided(ref, None if outcome.tombstone else binding, self.clock.now().timestamp())
         try:
-            sequence = await self.entries.write(draft, expected=previous.revision if previous else 0)
+            sequence = await self.together.write(draft, expected=previous.revision if previous else 0)
         except RevisionConflict:
-            stands = previous is not None and not previous.deleted
-            self.knowledge.ledger.decided(ref, previous.body if previous is not None and stands else None, previous.time if previous else 0)
+            stands = previous.body if previous is not None and not previous.deleted else None
+            self.knowledge.decided(ref, stands, previous.time if previous is not None else 0.0)
             raise
         log.info(
             "binding ended" if outcome.tombstone else "binding scheduled",

@@ -11,8 +11,9 @@ from shoal.api.meta import Manifest, Ref, group_of
 from shoal.api.policy import GROUP as POLICY_GROUP
 from shoal.api.shoal import GROUP as SHOAL_GROUP
 from shoal.bus.entries import Entry
+from shoal.bus.work_queue import WorkQueue
 from shoal.messages.catalogue import BINDING, OBJECT, STATUS
-from shoal_scheduler.knowledge import NOT_TEMPLATES, PROPAGATION_KINDS, WORK_GROUP, Knowledge, owned
+from shoal_scheduler.knowledge import FEDERATED_QUOTA, NOT_TEMPLATES, PROPAGATION_KINDS, ROOM, WORK_GROUP, Knowledge, owned
 from shoal_scheduler.reading import State
 
 
@@ -32,17 +33,24 @@ class Triggers:
 
     def heard(self, entry: Entry[Any], previous: Entry[Any] | None) -> None:
         wished_before = self.knowledge.wished_on(entry.ref)
-        clusters_changed = self.knowledge.heard(entry)
+        difference = self.knowledge.heard(entry)
         followers = self._dependencies(entry)
         if not self.state.complete:
             return  # Everything is queued once the view is complete.
         family, ref = entry.family.name, entry.ref
-        if clusters_changed:
+        if difference == ROOM:
+            for unplaced in tuple(self.knowledge.unplaced):
+                self.queue.add(unplaced, sequence=entry.revision)
+        elif difference:
             self._clusters(ref.name, entry.revision)
         elif family == OBJECT.name and ref.group == POLICY_GROUP and ref.kind in PROPAGATION_KINDS:
             self._policy(entry, previous)
         elif family == OBJECT.name and ref.group == SHOAL_GROUP and ref.kind == "FailoverPolicy":
             self.everything()
+        elif (family == BINDING.name or (ref.group, ref.kind) == FEDERATED_QUOTA) and self.knowledge.has_quotas(ref.namespace):
+            for unplaced in tuple(self.knowledge.unplaced):  # What one uses no more, another may.
+                if unplaced.namespace == ref.namespace and unplaced != ref:
+                    self.queue.add(unplaced, sequence=entry.revision)
         elif family == OBJECT.name and ref.group == WORK_GROUP:
             for template in (wished_before, self.knowledge.wished_on(ref)):
                 if template is not None:
@@ -101,3 +109,15 @@ class Triggers:
 def is_template(ref: Ref) -> bool:
     """Objects that may be placed; which of them are is `domain.matching`'s to say."""
     return ref.group not in NOT_TEMPLATES
+
+
+@dataclass(frozen=True)
+class Prioritized:
+    """The queue, for callers that do not know of priorities (R05)."""
+
+    queue: WorkQueue[Ref]
+    state: State
+    knowledge: Knowledge
+
+    def add(self, key: Ref, *, fresh: bool = False, sequence: int | None = None) -> None:
+        self.queue.add(key, fresh=fresh, sequence=sequence, priority=self.knowledge.priority(key, self.state.get(OBJECT, key)))

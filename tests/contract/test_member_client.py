@@ -321,3 +321,38 @@ async def test_a_member_remembers_who_it_is(api: Api) -> None:
     await member.remember({"member-id": "abc", "name": "m1"})
     await member.remember({"member-id": "def", "name": "m1"})
     assert await member.identity() == {"member-id": "def", "name": "m1"}
+
+
+@pytest.mark.spec("Q02", "Q03")
+async def test_what_nodes_and_quotas_leave(api: Api, namespace: str) -> None:
+    member = Member(api)
+    for name, spec in (
+        ("plain", {"hard": {"requests.cpu": "1500m", "pods": "5"}}),
+        ("class", {"hard": {"pods": "2"}, "scopeSelector": {"matchExpressions": [{"scopeName": "PriorityClass", "operator": "In", "values": ["high"]}]}}),
+        ("scoped", {"hard": {"pods": "1"}, "scopes": ["BestEffort"]}),
+    ):  # fmt: skip
+        await api.create({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": name, "namespace": namespace}, "spec": spec})
+    quotas = {quota.name: quota for quota in await member.quota_rooms(namespace)}
+    assert sorted(quotas) == ["class", "plain"]
+    assert (quotas["plain"].free, quotas["plain"].priority_classes) == ({"requests.cpu": 1500, "pods": 5000}, ())
+    assert quotas["class"].priority_classes == ("high",)
+
+    before = {room.name: room for room in await member.node_rooms()}
+    for node, room in before.items():
+        assert room.labels.get("kubernetes.io/hostname", node) == node
+        assert 0 < room.free["pods"]
+    if before:
+        await api.create(
+            {
+                "apiVersion": "v1",
+                "kind": "Pod",
+                "metadata": {"name": "sleeper", "namespace": namespace},
+                "spec": {"containers": [{"name": "main", "image": "i", "resources": {"requests": {"cpu": "250m"}}}]},
+            }
+        )
+
+        async def taken() -> bool:
+            left = {room.name: room.free for room in await member.node_rooms()}
+            return [before[name].free["cpu"] - left[name]["cpu"] for name in before if left[name] != before[name].free] == [250]
+
+        await eventually(taken, "250m less on one node")

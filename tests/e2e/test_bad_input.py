@@ -9,6 +9,7 @@ import pytest
 
 from shoal.bus.events import send_deploy
 from shoal.bus.nats import BusSettings, connect
+from shoal.bus.port import Append
 from shoal.runtime.clock import SystemClock
 from support.machine import Machine, eventually
 
@@ -261,6 +262,8 @@ async def test_a_deploy_over_nats_is_answered_and_garbage_is_answered_too(hub: M
         return answer
 
     try:
+        # Nobody waits for this answer; the log of events has it, and what comes after it is handled.
+        await bus.append("DEPLOY", Append("deploy.careless", b"\x00 nobody listens", {}))
         good = json.dumps(event("by-nats", config("by-nats"))).encode()
         first = await send("e2e", good)
         assert first["accepted"], first
@@ -279,4 +282,10 @@ async def test_a_deploy_over_nats_is_answered_and_garbage_is_answered_too(hub: M
     finally:
         await bus.close()
     assert "half" not in configs(hub)
+
+    def told() -> str:
+        refusals = [one for one in hub.hub.get("/api/events") if one["type"] == "deploy.refused"]
+        return next((one["data"]["message"] for one in refusals if one["data"]["source"] == "careless"), "")
+
+    eventually(lambda: "cannot be read" in told(), limit_s=10, what="an event that tells of the garbage")
     eventually(lambda: "by-nats" in hub.objects("m1", "configmaps", NAMESPACE), limit_s=20, what="the deploy over NATS in m1")

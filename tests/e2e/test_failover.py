@@ -163,3 +163,26 @@ def test_an_agent_that_is_back_within_the_grace_moves_nothing(hub: Machine, home
         time.sleep(0.5)
     cluster = next(one for one in hub.hub.get("/api/clusters") if one["name"] == "m3")
     assert cluster["state"] == "Ready", cluster
+
+
+def test_many_that_fall_silent_at_once_are_not_lost(hub: Machine, home: str) -> None:
+    """The fault is then nearer than they are: the bus, the network, or the hub itself."""
+    before = {name: set(copies) for name, copies in where(hub).items()}
+    gone = ("m2", "m3") if home == "m1" else ("m1", "m3")
+    for member in gone:
+        hub.shoal("member", "kill", member)
+
+    def states() -> dict[str, str]:
+        return {one["name"]: f"{one['state']} {one['reason']}" for one in hub.hub.get("/api/clusters")}
+
+    eventually(lambda: all(states()[member] == "Suspect MassSilence" for member in gone), limit_s=12, what="both Suspect, with the reason")
+    deadline = time.monotonic() + 6  # Past the grace of either.
+    while time.monotonic() < deadline:
+        assert all(states()[member].startswith("Suspect") for member in gone), states()
+        time.sleep(0.5)
+    assert {name: set(copies) for name, copies in where(hub).items()} == before
+    assert "many clusters fell silent at once" in hub.shoal("status", code=None).stdout
+    for member in gone:
+        hub.shoal("member", "start", member)
+    eventually(lambda: all(state.startswith("Ready") for state in states().values()), limit_s=40, what="all Ready again")
+    assert {name: set(copies) for name, copies in where(hub).items()} == before

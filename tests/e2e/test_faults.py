@@ -138,6 +138,33 @@ def test_what_a_member_rejects_is_told_in_its_words(hub: Machine) -> None:
     eventually(lambda: held(hub, "m1", "rejected") == "2", limit_s=15, what="the next change in m1")
 
 
+def test_the_exit_code_of_a_deploy_says_how_it_ended(hub: Machine) -> None:
+    def send(name: str, image: str, *arguments: str, code: int) -> str:
+        labels = {"app": name}
+        template = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "app", "image": image}]}}
+        web = {
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
+            "metadata": {"name": name, "namespace": NAMESPACE},
+            "spec": {"selector": {"matchLabels": labels}, "template": template},
+        }
+        placed = policy(name, [{"apiVersion": "apps/v1", "kind": "Deployment", "name": name}], ["m1", "m2"])
+        documents = json.dumps(placed) + json.dumps(web)
+        result = hub.shoal("deploy", "-f", "-", "--app", name, *arguments, code=code, stdin=documents)
+        return result.stdout + result.stderr
+
+    send("fine", "registry.example/app:1", "--timeout", "30", code=0)
+    told = send("stuck", "registry.example/app:broken", "--timeout", "4", code=4)
+    assert "not ready after 4 s" in told
+    assert "stuck in m1, m2 Unhealthy" in told
+    with fault(hub, "m1", reject={"deployments": "closed on Sundays"}):
+        told = send("refused-there", "registry.example/app:1", "--timeout", "20", code=3)
+    assert "closed on Sundays" in told
+    assert "m1" in told
+    accepted = send("fine", "registry.example/app:1", "--no-wait", code=0)
+    assert "accepted fine" in accepted
+
+
 # --- the bus ----------------------------------------------------------------------------------------------------------------------------
 
 

@@ -36,6 +36,7 @@ SUCCESS = "Success"
 NO_CLUSTER_FIT = "NoClusterFit"
 UNSCHEDULABLE = "Unschedulable"
 SCHEDULER_ERROR = "SchedulerError"
+QUOTA_EXCEEDED = "QuotaExceeded"
 SUSPENDED = "SchedulingSuspended"
 
 

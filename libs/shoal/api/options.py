@@ -89,6 +89,8 @@ class PlacementOptions(Struct, frozen=True, kw_only=True):
     """Groups are chosen so that the replicas fit (GX11)."""
     cap_static: bool = False
     """Static weights give no cluster more than it has room for (GX12)."""
+    balance: bool = False
+    """Whenever it is placed again it is divided from zero, instead of keeping what runs (KA05)."""
     fill: bool = False
     """Aggregated fills one cluster after the other, those in use first, instead of sharing by room (GX25)."""
     prefer: tuple[str, ...] = ()
@@ -230,7 +232,8 @@ _READERS: dict[str, Callable[[str], dict[str, Any]]] = {
     "return-after": lambda text: {"return_after_s": _seconds(text)},
     "spread": _spread,
     "static-weights": _only("capped", "cap_static"),
+    "scaling": _only("balanced", "balance"),
     "aggregated": _only("fill", "fill"),
     "prefer": lambda text: {"prefer": _words(text, (PRIORITY, COST))},
-    "replicas-bounds": _bounds,
+    "replica-bounds": _bounds,
 }

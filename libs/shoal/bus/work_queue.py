@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from bisect import insort
 from collections.abc import Awaitable, Callable, Coroutine, Hashable
 from itertools import count
 from typing import Generic, TypeVar
@@ -44,6 +45,7 @@ class _State(msgspec.Struct):
     """Lowest position at which it was touched and is not decided yet."""
     running_sequence: int | None = None
     fresh: bool = False
+    priority: int = 0
     queued: bool = False
     running: bool = False
     again: bool = False
@@ -55,6 +57,46 @@ class _State(msgspec.Struct):
     """Monotonic time at which that delay ends."""
     told: str = ""
     """Text of the terminal error that was logged."""
+
+
+class _Waiting(Generic[K]):
+    """Keys that wait: the highest priority first, of these what is fresh, of these the oldest."""
+
+    def __init__(self) -> None:
+        self._lanes: dict[tuple[int, bool], dict[K, None]] = {}
+        """(priority negated, not fresh) -> keys in order; none is empty."""
+        self._order: list[tuple[int, bool]] = []
+        self._lane_of: dict[K, tuple[int, bool]] = {}
+
+    def __len__(self) -> int:
+        return len(self._lane_of)
+
+    def put(self, key: K, priority: int, *, fresh: bool) -> None:
+        """A key that is there moves when it has become more important, and keeps its place otherwise."""
+        lane, before = (-priority, not fresh), self._lane_of.get(key)
+        if before is not None:
+            if before <= lane:
+                return
+            self._take(key, before)
+        if lane not in self._lanes:
+            self._lanes[lane] = {}
+            insort(self._order, lane)
+        self._lanes[lane][key] = None
+        self._lane_of[key] = lane
+
+    def pop(self) -> K | None:
+        if not self._order:
+            return None
+        lane = self._order[0]
+        key = next(iter(self._lanes[lane]))
+        self._take(key, lane)
+        return key
+
+    def _take(self, key: K, lane: tuple[int, bool]) -> None:
+        del self._lanes[lane][key], self._lane_of[key]
+        if not self._lanes[lane]:
+            del self._lanes[lane]
+            self._order.remove(lane)
 
 
 class WorkQueue(Generic[K]):
@@ -75,8 +117,7 @@ class WorkQueue(Generic[K]):
         self._name, self._handle, self._clock, self._random = name, handle, clock, random
         self._workers, self._passed, self._backoff = workers, passed, backoff or Backoff()
         self._states: dict[K, _State] = {}
-        self._fresh: dict[K, None] = {}
-        self._bulk: dict[K, None] = {}
+        self._waiting: _Waiting[K] = _Waiting()
         self._running = 0
         self._cooling = 0
         self._stopping = False
@@ -89,9 +130,9 @@ class WorkQueue(Generic[K]):
 
     # --- adding ---
 
-    def add(self, key: K, *, fresh: bool = False, after_s: float = 0.0, sequence: int | None = None) -> None:
-        """Wants the key handled. `fresh` overtakes the bulk; `after_s` waits first (an earlier wish counts); `sequence` is the view's
-        position that touched it (for `oldest_sequence`). A key that backs off runs at once: something has changed."""
+    def add(self, key: K, *, fresh: bool = False, after_s: float = 0.0, sequence: int | None = None, priority: int = 0) -> None:
+        """Wants the key handled. A higher `priority` goes first, then `fresh` before the bulk; `after_s` waits first (an earlier wish counts);
+        `sequence` is the view's position that touched it (for `oldest_sequence`). A key that backs off runs at once: something has changed."""
         state = self._states.get(key)
         if after_s > 0:
             if state is None or not (state.queued or state.again):
@@ -105,6 +146,7 @@ class WorkQueue(Generic[K]):
         if sequence is not None and (state.sequence is None or sequence < state.sequence):
             state.sequence = sequence
         state.fresh = state.fresh or fresh
+        state.priority = priority
         state.ticket = 0
         state.backing_off = False
         if state.running:
@@ -113,13 +155,10 @@ class WorkQueue(Generic[K]):
             self._enqueue(key, state)
 
     def _enqueue(self, key: K, state: _State) -> None:
+        self._waiting.put(key, state.priority, fresh=state.fresh)
         if state.queued:
-            if state.fresh and key in self._bulk:
-                del self._bulk[key]
-                self._fresh[key] = None
             return
         state.queued, state.since = True, self._clock.monotonic()
-        (self._fresh if state.fresh else self._bulk)[key] = None
         self._idle.clear()
         self._metrics[0].inc()
         if self._wake:
@@ -157,7 +196,7 @@ class WorkQueue(Generic[K]):
 
     def __len__(self) -> int:
         """Keys that wait for a worker."""
-        return len(self._fresh) + len(self._bulk)
+        return len(self._waiting)
 
     @property
     def behind(self) -> tuple[K, ...]:
@@ -220,11 +259,7 @@ class WorkQueue(Generic[K]):
             await self._run_one(key)
 
     def _next(self) -> K | None:
-        lane = self._fresh or self._bulk
-        for key in lane:
-            del lane[key]
-            return key
-        return None
+        return self._waiting.pop()
 
     async def _run_one(self, key: K) -> None:
         state = self._states[key]
@@ -300,7 +335,7 @@ class WorkQueue(Generic[K]):
             self._enqueue(key, state)
         elif not state.ticket and not state.told and not state.failures:
             del self._states[key]
-        if not (self._fresh or self._bulk or self._running or self._cooling):
+        if not (self._waiting or self._running or self._cooling):
             self._idle.set()
 
     def _finished(self) -> None:

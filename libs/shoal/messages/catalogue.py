@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from shoal.api.binding import Binding
+from shoal.api.binding import Binding, Component, ReplicaRequirements
 from shoal.api.meta import Manifest, Ref, Struct
 from shoal.api.status import Belief, TemplateStatus
 from shoal.api.work import Inventory, Report, Work
@@ -24,6 +24,7 @@ from shoal.messages.planning import (
     Replayed,
     ReplayRequest,
 )
+from shoal.messages.subject import encode_token
 
 T = TypeVar("T")
 
@@ -272,6 +273,24 @@ class ReportList(Struct, frozen=True, kw_only=True):
     complete: bool = True
 
 
+class EstimateRequest(Struct, frozen=True, kw_only=True):
+    """Request on `ask.<member>.estimate`: how many more of these pods fit? Sent by the scheduler, answered by that cluster's agent."""
+
+    namespace: str = ""
+    """Whose quotas count."""
+    requirements: ReplicaRequirements | None = None
+    components: tuple[Component, ...] = ()
+    """Of a workload with several pod templates: whole sets are asked for."""
+
+
+class Estimated(Struct, frozen=True, kw_only=True):
+    """Answer to `EstimateRequest`, from the cluster's nodes as they are."""
+
+    room: int = 0
+    reason: str = ""
+    """What keeps it from being more, as a sentence."""
+
+
 class Progress(Struct, frozen=True, kw_only=True):
     """On `lease.progress.<service>`, at most 5 a second: all up to `read` is decided, what that wrote is at or below `wrote`."""
 
@@ -310,6 +329,8 @@ MESSAGES: tuple[tuple[str, type[Struct], str, str, str], ...] = (
     ("(reply)", WorkList, "override-renderer", "agent", "Keys and revisions, in pages."),
     ("ask.<member>.reports", ListReports, "agent", "health-monitor", "List of reports heard; answered with ReportList."),
     ("(reply)", ReportList, "health-monitor", "agent", "Keys, work revisions and digests, in pages."),
+    ("ask.<member>.estimate", EstimateRequest, "scheduler", "agent", "How many more pods fit, node by node; answered with Estimated."),
+    ("(reply)", Estimated, "agent", "scheduler", "Room, and what limits it."),
     ("lease.progress.<service>", Progress, "scheduler, override-renderer", "gateway", "How far the service has decided."),
     ("lease.<name>", LeaseHolder, "any service", "any service", "A lease and its holder."),
     (EXPLAIN_SUBJECT, ExplainRequest, "gateway", "scheduler", "Why these clusters, why not the others."),
@@ -327,3 +348,8 @@ MESSAGES: tuple[tuple[str, type[Struct], str, str, str], ...] = (
 def live(member: str) -> str:
     """Where notifications of one member's works arrive (headers only)."""
     return f"live.{member}.>"
+
+
+def estimate_subject(member: str) -> str:
+    """Where one member's agent is asked how many more pods fit."""
+    return f"ask.{encode_token(member)}.estimate"

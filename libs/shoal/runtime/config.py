@@ -126,12 +126,23 @@ class SchedulerConfig(HubConfig, frozen=True, kw_only=True):
     """`scheduler`: decides which clusters get how many replicas."""
 
     name: str = "scheduler"
+    workers: Count = 64
+    """Templates decided at once: all that are ready at one moment are written as one batch, with one fsync."""
     unplaced_interval_s: Positive = 10.0
     """A binding that is not fully placed is written again for a changed summary at most this often: each write is an fsync."""
     explanation_bytes_max: Bytes = 65_536
     """Compressed size of the explanation written with a decision; reasons beyond it are counted, not listed."""
     progress_interval_s: Positive = 0.2
     """How far the service has decided is published at most this often (5 a second), and only when it moved."""
+    quota_enforcement: bool = False
+    """Decisions that would exceed a FederatedResourceQuota's `spec.overall` are not made (QuotaExceeded). Off, as Karmada's gate
+    FederatedQuotaEnforcement: `overall` is mandatory there, also for who only wants the parts of each cluster."""
+    estimates: Literal["never", "constrained", "always"] = "constrained"
+    """When agents are asked how many pods fit, node by node, before replicas are divided by free room: `constrained` asks for pods with
+    node selectors, node affinity or tolerations, of which sums say nothing; `always` also where free room may be in pieces, or a quota
+    may be in the way. Each question makes the member list its nodes and pods."""
+    estimate_timeout_s: Positive = 3.0
+    """How long a decision waits for those answers; who is late keeps the general estimate. As Karmada's."""
     lease_ttl_s: Positive = 6.0
     """The active scheduler's lease; a standby takes over that long after it was killed, as fast as a lost cluster is noticed."""
 

@@ -109,19 +109,27 @@ def went_back(
 class OnlyHolder:
     """Lets a handler run only while a lease is held: others stand by with complete views and full queues, and go on when it is theirs.
 
-    A holder that lost it for a moment (the bus was restarted) goes on as well; compare-and-set is the fence for what was under way.
+    A holder that lost it for a moment (the bus was restarted) goes on as well; compare-and-set is the fence for what was under way. Whoever
+    has just got it first lets its view pass all that the one before may have written: what spans several keys has no other fence.
     """
 
-    def __init__(self, lease: Lease) -> None:
-        self._lease = lease
+    def __init__(self, lease: Lease, view: View) -> None:
+        self._lease, self._view = lease, view
         self._held = asyncio.Event()
+        self._caught_up: float | None = None
+        """`held_since` of the tenure for which the view has passed everything."""
         lease.on_change(lambda held: self._held.set() if held else self._held.clear())
 
     def only(self, reconcile: Callable[[K], Awaitable[int]]) -> Callable[[K], Awaitable[int]]:
         async def handle(key: K) -> int:
-            while not self._lease.held:
-                await self._held.wait()
-            return await reconcile(key)
+            while True:
+                while not self._lease.held:
+                    await self._held.wait()
+                since = self._lease.held_since
+                if since is not None and since == self._caught_up:
+                    return await reconcile(key)
+                await self._view.settled()
+                self._caught_up = since
 
         return handle
 

@@ -137,3 +137,22 @@ async def test_a_rebalancer_is_followed_and_goes(hub) -> None:
 async def test_a_rebalancer_of_nothing_is_refused(hub) -> None:
     said = await hub.kubectl("apply", "-f", "-", stdin=REBALANCER.partition("  workloads")[0], fails=True)
     assert "spec.workloads" in said
+
+
+QUOTA = """
+apiVersion: policy.karmada.io/v1alpha1
+kind: FederatedResourceQuota
+metadata: {name: all, namespace: shop}
+spec: {overall: {cpu: "4", pods: 10}}
+"""
+
+
+@pytest.mark.spec("A05", "R02", "R15.2")
+async def test_a_federated_quota_tells_what_is_used(hub) -> None:
+    await placed(hub)
+    await hub.kubectl("apply", "-f", "-", stdin=QUOTA)
+    path = "/apis/policy.karmada.io/v1alpha1/namespaces/shop/federatedresourcequotas/all"
+    told = await hub.eventually(path, lambda told: told.get("status", {}).get("overallUsed", {}).get("pods") == "4")
+    assert told["status"]["overall"] == {"cpu": "4", "pods": "10"}
+    await hub.bind(WEB, "m1")
+    await hub.eventually(path, lambda told: told["status"]["overallUsed"]["pods"] == "2")

@@ -22,6 +22,7 @@ from shoal.api.policy import ClusterAffinity
         pytest.param({"return-after": "0s"}, PlacementOptions(return_after_s=0), id="return-at-once"),
         pytest.param({"spread": "grouping,capacity"}, PlacementOptions(group_spread=True, check_capacity=True), id="spread"),
         pytest.param({"static-weights": "capped"}, PlacementOptions(cap_static=True), id="static-weights"),
+        pytest.param({"scaling": "balanced"}, PlacementOptions(balance=True), id="scaling"),
         pytest.param({"aggregated": "fill"}, PlacementOptions(fill=True), id="aggregated"),
         pytest.param({"prefer": "cost,priority"}, PlacementOptions(prefer=("cost", "priority")), id="prefer-in-that-order"),
         pytest.param({"windows": "02:00-05:00"}, PlacementOptions(windows=(Window(start=120, end=300),)), id="every-day"),
@@ -31,7 +32,7 @@ from shoal.api.policy import ClusterAffinity
             id="two-windows",
         ),
         pytest.param(
-            {"replicas-bounds": '[{"targetCluster": {"clusterNames": ["m1"]}, "min": 1, "max": 5}, {"max": 0}]'},
+            {"replica-bounds": '[{"targetCluster": {"clusterNames": ["m1"]}, "min": 1, "max": 5}, {"max": 0}]'},
             PlacementOptions(
                 bounds=(ReplicaBounds(target_cluster=ClusterAffinity(cluster_names=("m1",)), min=1, max=5), ReplicaBounds(max=0))
             ),
@@ -57,9 +58,9 @@ def test_read(annotations, expected):
         pytest.param("windows", "always", "'always' is no window", id="no-window"),
         pytest.param("windows", "Sun 25:00-26:00", "25:00 is no time of the day", id="no-time"),
         pytest.param("windows", "Son 02:00-03:00", "'Son' is no day", id="no-day"),
-        pytest.param("replicas-bounds", "{", "write a JSON list such as", id="no-json"),
-        pytest.param("replicas-bounds", '[{"min": 3, "max": 2}]', "min 3 and max 2 do not go together", id="crossed-bounds"),
-        pytest.param("replicas-bounds", '[{"least": 3}]', "unknown field `least`", id="unknown-field"),
+        pytest.param("replica-bounds", "{", "write a JSON list such as", id="no-json"),
+        pytest.param("replica-bounds", '[{"min": 3, "max": 2}]', "min 3 and max 2 do not go together", id="crossed-bounds"),
+        pytest.param("replica-bounds", '[{"least": 3}]', "unknown field `least`", id="unknown-field"),
         pytest.param("follow", "x" * 9000, "has 9000 characters", id="too-long"),
     ],
 )

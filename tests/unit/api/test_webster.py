@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shoal.api.webster import descending, webster
+from shoal.api.webster import descending, webster, within
 
 
 @pytest.mark.spec("R4.4")
@@ -46,3 +46,24 @@ def test_equals_the_seat_by_seat_rule(total, weights, uid):
                 best = name
         seats[best] += 1
     assert webster(total, weights, uid) == seats
+
+
+@pytest.mark.spec("R4.4")
+@given(st.integers(0, 400), WEIGHTS, st.sampled_from(["", "u1", "u2"]))
+def test_without_limits_nothing_is_different(total, weights, uid):
+    assert within(total, weights, uid, least={}, most={}) == webster(total, weights, uid)
+
+
+@pytest.mark.spec("KA01")
+@pytest.mark.parametrize(
+    ("total", "least", "most", "expected"),
+    [
+        pytest.param(9, {"A": 5}, {}, {"A": 5, "B": 2, "C": 2}, id="the-least-first"),
+        pytest.param(9, {}, {"B": 1}, {"A": 4, "B": 1, "C": 4}, id="the-rest-goes-on"),
+        pytest.param(3, {"A": 4, "B": 4}, {}, {"A": 2, "B": 1, "C": 0}, id="too-few-for-the-least"),
+        pytest.param(9, {}, {"A": 1, "B": 1, "C": 1}, None, id="too-many-for-the-most"),
+        pytest.param(2, {"A": 4}, {"A": 1}, {"A": 1, "B": 1, "C": 0}, id="the-most-wins"),
+    ],
+)
+def test_limits(total, least, most, expected):
+    assert within(total, {"A": 1, "B": 1, "C": 1}, least=least, most=most) == expected

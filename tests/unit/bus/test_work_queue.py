@@ -266,3 +266,18 @@ async def test_stop_waits_for_what_runs_and_takes_nothing_new() -> None:
     await stopping
     await task
     assert handle.calls == ["a"]
+
+
+@pytest.mark.spec("R05", "R3.10")
+async def test_a_higher_priority_goes_first_then_what_is_fresh_then_the_oldest() -> None:
+    handle, clock = Recorder(), ManualClock()
+    queue = WorkQueue("test", handle, clock=clock, random=lambda: 1.0, workers=1)
+    for key, fresh, priority in (("a", False, 0), ("b", True, 0), ("c", False, 5), ("d", False, 0), ("e", True, 5), ("f", False, -1)):
+        queue.add(key, fresh=fresh, priority=priority)
+    queue.add("d", priority=9)
+    queue.add("c", priority=1)
+    task = asyncio.create_task(queue.run())
+    await queue.drained()
+    assert handle.calls == ["d", "e", "c", "b", "a", "f"]
+    await queue.stop()
+    await task

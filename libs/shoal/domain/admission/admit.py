@@ -8,17 +8,28 @@ from typing import Any, NamedTuple
 import msgspec
 
 from shoal.api.apps import WorkloadRebalancer
+from shoal.api.autoscaling import CronFederatedHPA, FederatedHPA
 from shoal.api.cluster import Cluster
+from shoal.api.customization import ResourceInterpreterCustomization
 from shoal.api.meta import Manifest
+from shoal.api.networking import MultiClusterService
 from shoal.api.override import OverridePolicy
 from shoal.api.policy import PropagationPolicy
+from shoal.api.quota import FederatedResourceQuota
 from shoal.api.shoal import FailoverPolicy
+from shoal.api.taint_policy import ClusterTaintPolicy
 from shoal.domain.admission import (
     cluster,
+    cluster_taint_policy,
+    cron_federated_hpa,
     failover_policy,
+    federated_hpa,
+    federated_resource_quota,
+    multi_cluster_service,
     namespace,
     override_policy,
     propagation_policy,
+    resource_interpreter_customization,
     shape,
     template,
     workload_rebalancer,
@@ -26,7 +37,8 @@ from shoal.domain.admission import (
 from shoal.domain.admission.violation import Violation
 
 POLICY_GROUP, CLUSTER_GROUP, OWN_GROUP = "policy.karmada.io/v1alpha1", "cluster.karmada.io/v1alpha1", "shoal.dev/v1alpha1"
-APPS_GROUP = "apps.karmada.io/v1alpha1"
+APPS_GROUP, CONFIG_GROUP = "apps.karmada.io/v1alpha1", "config.karmada.io/v1alpha1"
+SCALING_GROUP, NETWORK_GROUP = "autoscaling.karmada.io/v1alpha1", "networking.karmada.io/v1alpha1"
 
 
 class Kind(NamedTuple):
@@ -37,6 +49,8 @@ class Kind(NamedTuple):
     validate: Callable[[Any, Any], Iterable[Violation]]
     namespaced: bool | None = None
     """None: either is legal."""
+    clashes: Callable[[Any, Any], Iterable[Violation]] | None = None
+    """What is wrong beside the other objects of the kind."""
 
 
 KINDS: dict[tuple[str, str], Kind] = {
@@ -46,6 +60,22 @@ KINDS: dict[tuple[str, str], Kind] = {
     (POLICY_GROUP, "ClusterOverridePolicy"): Kind(OverridePolicy, override_policy.default, override_policy.validate, False),
     (CLUSTER_GROUP, "Cluster"): Kind(Cluster, cluster.default, cluster.validate, False),
     (APPS_GROUP, "WorkloadRebalancer"): Kind(WorkloadRebalancer, workload_rebalancer.default, workload_rebalancer.validate, False),
+    (POLICY_GROUP, "FederatedResourceQuota"): Kind(
+        FederatedResourceQuota, federated_resource_quota.default, federated_resource_quota.validate, True
+    ),
+    (POLICY_GROUP, "ClusterTaintPolicy"): Kind(
+        ClusterTaintPolicy, cluster_taint_policy.default, cluster_taint_policy.validate, False, cluster_taint_policy.clashes
+    ),
+    (SCALING_GROUP, "FederatedHPA"): Kind(FederatedHPA, federated_hpa.default, federated_hpa.validate, True),
+    (SCALING_GROUP, "CronFederatedHPA"): Kind(CronFederatedHPA, cron_federated_hpa.default, cron_federated_hpa.validate, True),
+    (NETWORK_GROUP, "MultiClusterService"): Kind(MultiClusterService, multi_cluster_service.default, multi_cluster_service.validate, True),
+    (CONFIG_GROUP, "ResourceInterpreterCustomization"): Kind(
+        ResourceInterpreterCustomization,
+        resource_interpreter_customization.default,
+        resource_interpreter_customization.validate,
+        False,
+        resource_interpreter_customization.clashes,
+    ),
     (OWN_GROUP, "FailoverPolicy"): Kind(FailoverPolicy, failover_policy.default, failover_policy.validate),
 }
 _PERMANENT_IDS = {
@@ -75,6 +105,19 @@ def admit(manifest: Manifest, old: Manifest | None = None, *, now: str = "") -> 
         return manifest, (Violation("", str(error)),)
     violations = (*kind.validate(typed, _converted_old(old, kind)), *_check_permanent_id(defaulted, old))
     return (manifest if violations else defaulted), violations
+
+
+def clashes(manifest: Manifest, others: Iterable[Manifest]) -> tuple[Violation, ...]:
+    """What is wrong with an admitted object beside the other ones of its kind; those that cannot be read are left out.
+
+    `others` may hold the object of the same name, which is the one that is replaced. Kinds without such a rule take nothing from it.
+    """
+    kind = KINDS.get((manifest["apiVersion"], manifest["kind"]))
+    if kind is None or kind.clashes is None:
+        return ()
+    name = manifest["metadata"].get("name")
+    known = (_converted_old(other, kind) for other in others if other["metadata"].get("name") != name)
+    return tuple(kind.clashes(_converted(manifest, kind), [one for one in known if one is not None]))
 
 
 def _check_scope(manifest: Manifest, kind: Kind) -> Iterable[Violation]:

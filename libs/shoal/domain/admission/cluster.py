@@ -9,10 +9,8 @@ from typing import Any
 from shoal.api.cluster import Cluster, Taint
 from shoal.api.meta import Manifest
 from shoal.api.quantity import milli
-from shoal.domain.admission.syntax import dns_label, label_value, one_of, qualified_name
+from shoal.domain.admission.syntax import CLUSTER_NAME_MAX, dns_label, label_value, one_of, qualified_name
 from shoal.domain.admission.violation import Violation
-
-_NAME_MAX = 48
 
 
 def default(cluster: Manifest, now: str = "") -> Manifest:
@@ -29,7 +27,7 @@ def _unstamped(taint: dict[str, Any]) -> bool:
 
 
 def validate(cluster: Cluster, old: Cluster | None) -> Iterator[Violation]:
-    if wrong := dns_label(cluster.metadata.name, _NAME_MAX):
+    if wrong := dns_label(cluster.metadata.name, CLUSTER_NAME_MAX):
         yield Violation("metadata.name", wrong)
     yield from one_of(cluster.spec.sync_mode, ("Push", "Pull"), "spec.syncMode")
     if old is not None and old.spec.id and cluster.spec.id != old.spec.id:

@@ -10,6 +10,7 @@ from shoal.domain.admission.violation import Violation
 
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?\Z")
 _SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*\Z")
+CLUSTER_NAME_MAX = 48
 _QUALIFIED = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?\Z")
 
 
@@ -60,6 +61,12 @@ def check_annotations(annotations: Mapping[str, Any], path: str) -> Iterator[Vio
             yield Violation(f"{path}[{key}]", f"annotation key {wrong}")
         if not isinstance(value, str):
             yield Violation(f"{path}[{key}]", "annotation value has to be a text; put it in quotes")
+
+
+def check_cluster_name(name: str, path: str) -> Iterator[Violation]:
+    """Names of clusters that do not exist yet are legal; names that none can have are not (AA16)."""
+    if wrong := dns_label(name, CLUSTER_NAME_MAX):
+        yield Violation(path, f"name of a cluster {wrong}")
 
 
 def one_of(value: str, allowed: tuple[str, ...], path: str) -> Iterator[Violation]:

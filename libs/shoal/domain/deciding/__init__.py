@@ -6,6 +6,7 @@ Belongs here: the order in which they are asked, and what one says that another 
 
 from shoal.domain.deciding.decide import decide
 from shoal.domain.deciding.inputs import EvictionTask, Inputs, Outcome, Owner, Peer, Wishes
+from shoal.domain.deciding.priority import priority_of
 from shoal.domain.deciding.reasons import Reasons, reasons
 
-__all__ = ["EvictionTask", "Inputs", "Outcome", "Owner", "Peer", "Reasons", "Wishes", "decide", "reasons"]
+__all__ = ["EvictionTask", "Inputs", "Outcome", "Owner", "Peer", "Reasons", "Wishes", "decide", "priority_of", "reasons"]

@@ -12,6 +12,7 @@ from shoal.api.meta import Manifest, Ref
 from shoal.api.shoal import FailoverPolicy
 from shoal.api.status import TemplateStatus
 from shoal.domain.matching import Exclusions, Policies
+from shoal.domain.quota import Quota
 from shoal.domain.scheduling import PLUGINS, Plugin, Reservations, Snapshot
 
 
@@ -86,6 +87,8 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True):
     """RFC 3339: a WorkloadRebalancer asked to start from zero; empty: none."""
     estimates: dict[str, int] | None = None
     """By cluster: room for further replicas, from estimators better than the inventory (Q02)."""
+    quotas: tuple[Quota, ...] = ()
+    """Enforced FederatedResourceQuotas of the namespace (R02)."""
     reservations: Reservations | None = None
     """What decisions have taken that no inventory knows yet (E11); None: nothing."""
     now: datetime

@@ -6,11 +6,12 @@ from typing import NamedTuple
 
 import msgspec
 
-from shoal.api.binding import REPLACEMENT_READY, USER_EVICTED, Binding, Removal
+from shoal.api.binding import QUOTA_EXCEEDED, REPLACEMENT_READY, USER_EVICTED, Binding, Removal
 from shoal.domain.deciding.inputs import Inputs
 from shoal.domain.deciding.wishes import leaves, wishes_of
 from shoal.domain.failover import Verdict, evict, rule_for
-from shoal.domain.scheduling import Decision, Request, schedule
+from shoal.domain.quota import exceeded, usage_of
+from shoal.domain.scheduling import Decision, Request, condition, keep, schedule
 
 
 class Placed(NamedTuple):
@@ -34,8 +35,20 @@ def place(inputs: Inputs, base: Binding, previous: Binding | None) -> Placed:
         decision = msgspec.structs.replace(
             without, condition=decision.condition, refusals=decision.refusals, rounds=(*without.rounds, *decision.rounds)
         )
+    if said := _over_quota(inputs, base, decision, previous):
+        stands = condition(previous, "False", QUOTA_EXCEEDED, said, inputs.now)
+        before = previous or msgspec.structs.replace(base, clusters=())
+        decision = keep(request, inputs.snapshot, before, now=inputs.now, position=inputs.position, stands=stands)
     waits = [wait for wait in (verdict.recheck_after_s, decision.recheck_after_s) if wait is not None]
     return Placed(decision, min(waits, default=None), request.reserved if decision.placed or not decision.fits else {})
+
+
+def _over_quota(inputs: Inputs, base: Binding, decision: Decision, previous: Binding | None) -> str:
+    """Which quota of the namespace the decision would exceed (R15.2), as a sentence; empty for none. Decreases always pass."""
+    if not inputs.quotas or not decision.placed:
+        return ""
+    had = usage_of(previous) if previous is not None and previous.template_uid == inputs.template_uid else {}
+    return exceeded(inputs.quotas, had, usage_of(msgspec.structs.replace(base, clusters=decision.clusters)))
 
 
 def _schedule(inputs: Inputs, request: Request, previous: Binding | None) -> Decision:

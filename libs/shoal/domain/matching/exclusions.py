@@ -11,7 +11,18 @@ from shoal.api.meta import Manifest, group_of
 
 RESERVED_NAMESPACES = frozenset({"karmada-system", "karmada-cluster", "shoal-system"})
 RESERVED_PREFIXES = ("karmada-es-",)
-HUB_GROUPS = frozenset({"apps.karmada.io", "cluster.karmada.io", "policy.karmada.io", "work.karmada.io", "shoal.dev"})
+HUB_GROUPS = frozenset(
+    {
+        "apps.karmada.io",
+        "autoscaling.karmada.io",
+        "cluster.karmada.io",
+        "config.karmada.io",
+        "networking.karmada.io",
+        "policy.karmada.io",
+        "shoal.dev",
+        "work.karmada.io",
+    }
+)
 """Groups whose objects steer the hub itself."""
 CLAIMED_BY_LABEL = "resourcetemplate.karmada.io/claimed-by"
 _AUTHENTICATION = ("ConfigMap", "kube-system", "extension-apiserver-authentication")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Set
+from itertools import islice
 
 import msgspec
 
@@ -16,6 +17,8 @@ from shoal.domain.matching.policies import Owned, Policies
 CLAIMED, FROZEN, WAITING, BLOCKED, EXCLUDED = "Claimed", "Frozen", "WaitingForPolicy", "WaitingForOverrides", "Excluded"
 
 DEFAULT_EXCLUSIONS = Exclusions()
+_NEAR_MAX = 5
+"""Policies that a message names."""
 _WORDS = {ALL: "its kind", LABEL: "a label selector", NAME: "its name"}
 
 
@@ -80,7 +83,7 @@ def match(
     else:
         winner = candidates[0] if candidates else None
     if winner is None:
-        return Match(outcome=WAITING, message="no policy matches; the template waits for one")
+        return _waiting(template, index)
     return _claimed(winner, previous, candidates, revision=revision, decided=decided, overrides=overrides)
 
 
@@ -145,6 +148,24 @@ def _frozen(holder: Owned[PropagationPolicy], previous: Claim | None, candidates
         losers={_name(item.policy): f"{_name(holder)} holds the template" for item in candidates},
         message=f"the template changed so that {_name(holder)} does not match it any more; it stays as it was decided last",
     )
+
+
+def _waiting(template: Manifest, index: Policies) -> Match:
+    """Nobody speaks for it; who speaks of its kind, and why not of this one, is what helps (GX13)."""
+    near = {_name(policy): _selects_others(policy, template) for policy in islice(index.of_kind(template), _NEAR_MAX)}
+    message = "no policy matches; the template waits for one"
+    if near:
+        message += f". Of its kind, but of others, speak {', '.join(near)}: {next(iter(near.values()))}"
+    return Match(outcome=WAITING, losers=near, message=message)
+
+
+def _selects_others(policy: Owned[PropagationPolicy], template: Manifest) -> str:
+    selectors = [one for one in policy.object.spec.resource_selectors if one.kind == template["kind"]]
+    if named := [one.name for one in selectors if one.name]:
+        return f"it selects by name: {', '.join(named[:_NEAR_MAX])}"
+    if elsewhere := [one.namespace for one in selectors if one.namespace and one.namespace != template["metadata"].get("namespace")]:
+        return f"it selects in other namespaces: {', '.join(elsewhere[:_NEAR_MAX])}"
+    return "its label selector does not match the labels of the template"
 
 
 def _missing_overrides(policy: Owned[PropagationPolicy], overrides: Set[Ref]) -> list[str]:

@@ -36,10 +36,13 @@ class Policies:
     def __init__(self, policies: Iterable[Owned[PropagationPolicy]]) -> None:
         self._by_uid: dict[str, Owned[PropagationPolicy]] = {}
         self._by_selector: dict[tuple[str, str, str, str], list[Owned[PropagationPolicy]]] = {}
+        self._by_kind: dict[tuple[str, str, str], list[Owned[PropagationPolicy]]] = {}
         for policy in policies:
             if policy.deleting:
                 continue
             self._by_uid[policy.uid] = policy
+            for kind in dict.fromkeys((s.api_version, s.kind) for s in policy.object.spec.resource_selectors):
+                self._by_kind.setdefault((policy.ref.namespace, *kind), []).append(policy)
             # A policy that says the same twice is listed once; without a name it is found under the empty one.
             for said in dict.fromkeys((s.api_version, s.kind, s.name) for s in policy.object.spec.resource_selectors):
                 self._by_selector.setdefault((policy.ref.namespace, *said), []).append(policy)
@@ -47,6 +50,11 @@ class Policies:
     def get(self, uid: str) -> Owned[PropagationPolicy] | None:
         """The live policy of that id; one that is being deleted owns nothing any more (R1.9)."""
         return self._by_uid.get(uid)
+
+    def of_kind(self, manifest: Manifest) -> Iterator[Owned[PropagationPolicy]]:
+        """Policies that select objects of that kind in the object's namespace, whichever they are; for explanations."""
+        for namespace in dict.fromkeys((manifest["metadata"].get("namespace") or "", "")):
+            yield from self._by_kind.get((namespace, manifest["apiVersion"], manifest["kind"]), ())
 
     def speaking_of(self, manifest: Manifest) -> Iterator[Owned[PropagationPolicy]]:
         """Policies that name the object's kind, and its name or none, in its namespace or in none; each once."""

@@ -10,7 +10,7 @@ from shoal.domain.scheduling.binding import explained, lay_over, next_summary_at
 from shoal.domain.scheduling.decision import Decision
 from shoal.domain.scheduling.ledger import Ledger, Recorded, Reservations
 from shoal.domain.scheduling.plugins import PLUGINS, Plugin, chosen
-from shoal.domain.scheduling.request import Request
+from shoal.domain.scheduling.request import Request, divided_by_room
 from shoal.domain.scheduling.schedule import condition, keep, schedule
 from shoal.domain.scheduling.snapshot import Snapshot
 
@@ -27,6 +27,7 @@ __all__ = [
     "attach",
     "chosen",
     "condition",
+    "divided_by_room",
     "explained",
     "keep",
     "lay_over",

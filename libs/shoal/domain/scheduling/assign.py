@@ -120,33 +120,43 @@ class Division:
 
         `beside`: what is held already and stays; without it the division is from zero, and what is held is room as well.
         """
-        room = {one.name: one.available if beside is None else one.room for one in members}
+        weights = {one.name: one.available if beside is None else one.room for one in members}
+        held, room = beside or {}, weights
         if self.limits:
-            held = beside or {}
             room = {name: max(0, min(free, self.limits.most.get(name, UNLIMITED) - held.get(name, 0))) for name, free in room.items()}
         if sum(room.values()) < replicas:
             return self._short(sum(room.values()), replicas)
         if self.request.strategy != AGGREGATED:
-            return self._split(replicas, room, text, beside)
+            return self._split(replicas, weights, text, held)
+        needy = {name: min(missing, room[name]) for name, least in self.limits.least.items() if (missing := least - held.get(name, 0)) > 0}
+        ordered = self._aggregated_order(members, room)
+        if self.request.options.fill or self.request.options.prefer:
+            return self._fill(ordered, replicas, room, needy, text)
+        # Who has to get something takes part, whatever its room.
+        taking = [name for name in ordered if name in needy]
+        taking += _shortest_prefix([n for n in ordered if n not in needy], replicas - sum(room[name] for name in taking), room.__getitem__)
+        return self._split(replicas, {name: weights[name] for name in taking}, text, held)
+
+    def _aggregated_order(self, members: Sequence[Candidate], room: Shares) -> list[str]:
+        """Those in use first, then by preference, then the roomiest."""
         ordered = sorted(room, key=room.__getitem__, reverse=True)
         if self.request.options.prefer:
-            scores = {one.name: one.penalty for one in members}
-            ordered.sort(key=scores.__getitem__)
-        if not self.fresh:
-            using = {one.name for one in members if one.current > 0}
-            ordered = [*(name for name in ordered if name in using), *(name for name in ordered if name not in using)]
-        if self.limits.least:  # Who has to get something takes part, whatever its room.
-            ordered.sort(key=lambda name: self.limits.least.get(name, 0) <= (beside or {}).get(name, 0))
-        if self.request.options.fill or self.request.options.prefer:
-            return self._fill(ordered, replicas, room, text)
-        return self._split(replicas, {name: room[name] for name in _shortest_prefix(ordered, replicas, room.__getitem__)}, text, beside)
+            penalties = {one.name: one.penalty for one in members}
+            ordered.sort(key=penalties.__getitem__)
+        if self.fresh:
+            return ordered
+        using = {one.name for one in members if one.current > 0}
+        return [*(name for name in ordered if name in using), *(name for name in ordered if name not in using)]
 
-    def _fill(self, ordered: Sequence[str], replicas: int, room: Shares, text: str) -> Shares:
-        """GX25: one cluster after the other, as far as it has room."""
-        shares: Shares = {}
+    def _fill(self, ordered: Sequence[str], replicas: int, room: Shares, needy: Shares, text: str) -> Shares:
+        """GX25: one cluster after the other, as far as it has room; the least of each before that."""
+        shares, left = Shares(), replicas
         for name in ordered:
-            if (part := min(room[name], replicas - sum(shares.values()))) > 0:
-                shares[name] = part
+            shares[name] = min(needy.get(name, 0), left)
+            left -= shares[name]
+        for name in ordered:
+            part = min(room[name] - shares[name], left)
+            shares[name], left = shares[name] + part, left - part
         return self._told(shares, f"{text}, filling one after the other")
 
     def _shrink(self, current: Shares, replicas: int) -> Shares | Unplaced:
@@ -167,7 +177,8 @@ class Division:
         held = beside or {}
         by_room = self.request.strategy != STATIC
         most = {name: max(0, self.limits.most.get(name, UNLIMITED) - held.get(name, 0)) for name in weights}
-        most = {name: min(limit, weights[name]) for name, limit in most.items()} if by_room else most
+        if by_room:
+            most = {name: min(limit, weights[name]) for name, limit in most.items()}
         least = {name: max(0, count - held.get(name, 0)) for name, count in self.limits.least.items() if name in weights}
         shares = within(replicas, weights, self.request.uid, least=least, most=most)
         return (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import compress, repeat
 from operator import itemgetter, neg
@@ -84,7 +85,8 @@ def _ranking(question: Question, topology: str) -> _Ranking:
     request, snapshot = question.request, question.snapshot
     size = size_of(request.requirements, request.components) if request.workload else b""
     wanted = request.options.prefer
-    return snapshot.kept(("ranking", size, wanted, topology), lambda: _ranked(question, topology))
+    key = ("ranking", size, wanted, topology)
+    return snapshot.kept(key, lambda: _ranked(question, topology), lambda before, places: _reranked(question, topology, before, places))
 
 
 def _ranked(question: Question, topology: str) -> _Ranking:
@@ -100,6 +102,25 @@ def _ranked(question: Question, topology: str) -> _Ranking:
     if request.options.prefer:
         order.sort(key=[*map(neg, score)].__getitem__)
     return _Ranking(tuple([unordered[place] for place in order]), tuple(order))
+
+
+def _reranked(question: Question, topology: str, before: _Ranking, places: frozenset[int]) -> _Ranking:
+    """The ranking of before, but for the clusters at some places."""
+    request, snapshot = question.request, question.snapshot
+    room: Sequence[int] = snapshot.heard_room(request.requirements, request.components) if request.workload else ()
+    levels = snapshot.levels(request.options.prefer, PREFERENCE_MAX) if request.options.prefer else ()
+    groups = snapshot.groups(topology)
+    candidates, order = list(before.candidates), list(before.order)
+    for place in places:
+        index = order.index(place)
+        del candidates[index], order[index]
+    for place in places:
+        score, free = levels[place] if levels else 0, room[place] if room else UNLIMITED
+        now = candidate(snapshot.names[place], score=score, room=free, group=groups[place])
+        index = bisect_left(candidates, now)
+        candidates.insert(index, now)
+        order.insert(index, place)
+    return _Ranking(tuple(candidates), tuple(order))
 
 
 def _among(ranking: _Ranking, snapshot: Snapshot, bits: Bits) -> Iterator[Candidate]:

@@ -27,7 +27,7 @@ def due(request: Request, snapshot: Snapshot, previous: Binding, own: dict[str, 
 
 def asks_otherwise(request: Request, previous: Binding) -> bool:
     """The policy asks for something else than what was applied: in its placement, or in the options that say where and how many."""
-    placing = ("group_spread", "check_capacity", "cap_static", "fill", "prefer", "bounds")
+    placing = ("group_spread", "check_capacity", "cap_static", "balance", "fill", "prefer", "bounds")
     before, after = previous.options, request.options
     if before != after and any(getattr(before, part) != getattr(after, part) for part in placing):
         return True

@@ -68,6 +68,9 @@ class _Claim(NamedTuple):
     epochs: dict[str, int]
 
 
+_Key = tuple[tuple[Amounts, int], ...]
+
+
 class _Cached(msgspec.Struct):
     version: int
     taken: dict[str, int]
@@ -90,7 +93,7 @@ class Ledger:
         self._awaited: set[tuple[float, str, Ref]] = set()
         self._log: list[str] = []
         """Clusters whose reservations changed, in order."""
-        self._cache: dict[bytes, _Cached] = {}
+        self._cache: dict[_Key, _Cached] = {}
         self._cached_for: Snapshot | None = None
 
     def copy(self) -> Ledger:
@@ -157,7 +160,7 @@ class Ledger:
         if self._cached_for is not snapshot or len(self._cache) >= _CACHED_MAX:
             self._cached_for = snapshot
             self._cache.clear()
-        key = msgspec.msgpack.encode((requirements, components if len(components) > 1 else ()))
+        key = _key(requirements, components)
         known = self._cache.get(key)
         if known is None:
             known = self._cache[key] = _Cached(len(self._log), {})
@@ -284,6 +287,13 @@ def _claim(binding: Binding) -> _Claim | None:
         return None
     wanted = {name: count for name, count in wanted.items() if count > 0}
     return _Claim(size, wanted, {target.name: target.epoch for target in binding.clusters}) if wanted else None
+
+
+def _key(requirements: ReplicaRequirements | None, components: tuple[Component, ...]) -> _Key:
+    """What the answer depends on: the sizes, and no more of the requirements."""
+    if len(components) > 1:
+        return tuple((_of_one(one.replica_requirements), one.replicas) for one in components)
+    return ((_of_one(requirements), 1),)
 
 
 def _of_one(requirements: ReplicaRequirements | None) -> Amounts:

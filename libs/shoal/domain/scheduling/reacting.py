@@ -52,7 +52,7 @@ def react(situation: Situation, terms: Sequence[Term], start: int, known: Standi
         if found is not None:
             back = give_back(situation, *found, known, now=now)
             if back.attempt is not None:
-                return back
+                return back._replace(standing=standing_of(request, situation.snapshot, back.attempt, back.standing, now=now))
             known, wait = back.standing, back.recheck_after_s
         elif known is not None:
             known = msgspec.structs.replace(known, preferred="", preferred_since="")

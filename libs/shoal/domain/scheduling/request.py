@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from shoal.api.binding import Component, Removal, ReplicaRequirements
+from shoal.api.binding import Binding, Component, Removal, ReplicaRequirements
 from shoal.api.meta import Ref
 from shoal.api.options import NO_OPTIONS, PlacementOptions
 from shoal.api.policy import Placement
@@ -69,3 +69,13 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def divided(self) -> bool:
         return self.divisible and self.strategy != DUPLICATED
+
+
+def divided_by_room(binding: Binding) -> bool:
+    """Whether free room decides how its replicas are divided (D05, D06), or which cluster takes it as a whole (D15)."""
+    block = binding.placement.replica_scheduling
+    if block is None or block.replica_scheduling_type == "Duplicated":
+        return False
+    dynamic = block.weight_preference is not None and bool(block.weight_preference.dynamic_weight)
+    divisible = binding.replicas > 0 or bool(binding.components)
+    return divisible and (block.replica_division_preference == "Aggregated" or dynamic)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from shoal.api.binding import ReplicaRequirements
 from shoal.api.cluster_view import ClusterView
@@ -14,12 +14,27 @@ class Rooms:
 
     def __init__(self, clusters: Sequence[ClusterView]) -> None:
         self._clusters = clusters
-        self._pods = [min((cluster.free or {}).get("pods", 0) // 1000, UNLIMITED) for cluster in clusters]
-        self._pods = [max(pods, 0) for pods in self._pods]
+        self._pods = [_pods(cluster) for cluster in clusters]
         resources = {name for cluster in clusters for name in cluster.free or ()}
         self._free = {name: [(cluster.free or {}).get(name, 0) for cluster in clusters] for name in sorted(resources)}
         # A cluster whose nodes are known in grades is asked by itself.
-        self._graded = [place for place, cluster in enumerate(clusters) if any(count for count, _ in cluster.models)]
+        self._graded = {place for place, cluster in enumerate(clusters) if _is_graded(cluster)}
+
+    def following(self, clusters: Sequence[ClusterView], places: Iterable[int]) -> Rooms:
+        """That of clusters of which only those at `places` differ."""
+        rooms = Rooms(())
+        rooms._clusters, rooms._pods, rooms._graded = clusters, list(self._pods), set(self._graded)
+        rooms._free = {name: list(column) for name, column in self._free.items()}
+        for place in places:
+            cluster = clusters[place]
+            rooms._pods[place] = _pods(cluster)
+            for name in cluster.free or ():
+                if name not in rooms._free:
+                    rooms._free[name] = [0] * len(clusters)
+            for name, column in rooms._free.items():
+                column[place] = (cluster.free or {}).get(name, 0)
+            (rooms._graded.add if _is_graded(cluster) else rooms._graded.discard)(place)
+        return rooms
 
     def of(self, requirements: ReplicaRequirements | None) -> tuple[int, ...]:
         """By position of the cluster: how many further replicas of that size fit."""
@@ -34,3 +49,11 @@ class Rooms:
         for place in self._graded:
             result[place] = room_for(self._clusters[place], requirements)
         return tuple(result)
+
+
+def _pods(cluster: ClusterView) -> int:
+    return max(0, min((cluster.free or {}).get("pods", 0) // 1000, UNLIMITED))
+
+
+def _is_graded(cluster: ClusterView) -> bool:
+    return any(count for count, _ in cluster.models)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from itertools import takewhile
+from operator import attrgetter
 
 import msgspec
 
@@ -49,7 +51,7 @@ def schedule(
         said = condition(previous, "True", SUCCESS, SUCCESS_MESSAGE, now)
         kept = keep(request, snapshot, previous, now=now, position=position, stands=said)
         return msgspec.structs.replace(kept, standing=reaction.standing, recheck_after_s=reaction.recheck_after_s)
-    attempt = reaction.attempt or try_terms(situation, terms[start:], fresh=fresh)
+    attempt = reaction.attempt or try_terms(situation, terms[start:], fresh=fresh or request.options.balance)
     if isinstance(attempt.shares, Unplaced):
         return _stay(request, snapshot, previous, own, attempt, reaction, now=now, position=position)
     shares = attempt.shares | (whole(request, unknown) if not request.divided else {name: t.replicas for name, t in unknown.items()})
@@ -121,7 +123,9 @@ def condition(previous: Binding | None, status: str, reason: str, message: str, 
 
 def _scores(attempt: Attempt) -> dict[str, int]:
     """Those that are not 0."""
-    return {one.name: one.score for one in attempt.ranked if one.penalty}
+    groups = attempt.question.affinities
+    scored = attempt.ranked if len(groups) > 1 else takewhile(attrgetter("penalty"), attempt.ranked)  # Ranked by it within a group.
+    return {one.name: one.score for one in scored if one.penalty}
 
 
 def _stay(

@@ -6,9 +6,11 @@ What a filter asks again and again (an affinity, a list of tolerations, a reques
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from copy import copy
 from functools import partial
 from itertools import compress
+from operator import mul
 from typing import Any, TypeVar
 
 import msgspec
@@ -19,7 +21,7 @@ from shoal.api.cluster_view import ClusterView
 from shoal.api.meta import LabelSelector, Requirement
 from shoal.api.options import PRIORITY
 from shoal.api.policy import ClusterAffinity, Toleration
-from shoal.domain.scheduling.estimate import sets_for
+from shoal.domain.scheduling.estimate import room_for, sets_for
 from shoal.domain.scheduling.rooms import Rooms
 from shoal.domain.scheduling.topology import groups_by
 
@@ -32,7 +34,53 @@ _REMEMBERED_MAX = 20_000
 """Answers kept per snapshot; enough for every policy of a big hub, and a bound for one that is asked nonsense."""
 _LARGE_MAX = 200
 """Of answers that have something for every cluster; those of a thousand clusters have some 100 kB each."""
+_CHANGED_PART = 10
+"""When more than a tenth of the clusters look different, everything is prepared anew."""
+_PATCHED_MAX = 16
+"""Places at which an answer is put right; with more it is made anew."""
+_BY_PLACE = ("room", "sets", "ranking")
+_BY_GROUP = ("groups", "levels", "having")
 _TO_FLAGS = bytes.maketrans(b"01", b"\x00\x01")
+
+
+def _provider(cluster: ClusterView) -> tuple[str, ...]:
+    return (cluster.provider,) if cluster.provider else ()
+
+
+def _region(cluster: ClusterView) -> tuple[str, ...]:
+    return (cluster.region,) if cluster.region else ()
+
+
+def _zones(cluster: ClusterView) -> tuple[str, ...]:
+    return cluster.zones
+
+
+def _labels(cluster: ClusterView) -> tuple[tuple[str, str], ...]:
+    return tuple(cluster.labels.items())
+
+
+def _label_keys(cluster: ClusterView) -> tuple[str, ...]:
+    return tuple(cluster.labels)
+
+
+def _apis(cluster: ClusterView) -> frozenset[tuple[str, str]]:
+    return cluster.apis
+
+
+def _taints(cluster: ClusterView) -> tuple[tuple[str, str, str], ...]:
+    return tuple((taint.key, taint.value, taint.effect) for taint in cluster.taints if taint.effect in _BLOCKING)
+
+
+_INDEXES: dict[str, Callable[[ClusterView], Iterable[Any]]] = {
+    "providers": _provider,
+    "regions": _region,
+    "zones": _zones,
+    "_labels": _labels,
+    "_label_keys": _label_keys,
+    "_apis": _apis,
+    "_taints": _taints,
+}
+"""Attribute of a snapshot -> the property of clusters that it is by."""
 
 
 class Snapshot:
@@ -48,22 +96,91 @@ class Snapshot:
         self._place = {name: position for position, name in enumerate(self.names)}
         self._rooms: Rooms | None = None
         self._answers: dict[tuple[str, bytes], Any] = {}
-        self._large: dict[Hashable, Any] = {}
+        self._large: dict[tuple[Any, ...], Any] = {}
+        self._stale: dict[tuple[Any, ...], tuple[Any, frozenset[int]]] = {}
+        """Answers of a former snapshot, and the places where they may be wrong by now."""
         self.forgotten = self._where(lambda cluster: cluster.forgotten)
         self.deleting = self._where(lambda cluster: cluster.deleting)
         self.ready = self._where(lambda cluster: cluster.ready)
         self.universe: Bits = (1 << count) - 1
         self.everything: Bits = self.universe & ~self.forgotten
         """Every cluster that is or may come back."""
-        self.providers = self._by(lambda cluster: (cluster.provider,) if cluster.provider else ())
-        self.regions = self._by(lambda cluster: (cluster.region,) if cluster.region else ())
-        self.zones = self._by(lambda cluster: cluster.zones)
-        self._labels = self._by(lambda cluster: tuple(cluster.labels.items()))
-        self._label_keys = self._by(lambda cluster: tuple(cluster.labels))
-        self._apis = self._by(lambda cluster: tuple(cluster.apis))
-        self._taints = self._by(
-            lambda cluster: tuple((taint.key, taint.value, taint.effect) for taint in cluster.taints if taint.effect in _BLOCKING)
+        self.providers = self._by(_provider)
+        self.regions = self._by(_region)
+        self.zones = self._by(_zones)
+        self._labels = self._by(_labels)
+        self._label_keys = self._by(_label_keys)
+        self._apis = self._by(_apis)
+        self._taints = self._by(_taints)
+
+    def following(self, clusters: Iterable[ClusterView]) -> Snapshot:
+        """The snapshot of these clusters: this one with what changed, when only a few look different, so that a report of free room does
+        not cost what a thousand clusters cost. Says in everything what `Snapshot(clusters)` says."""
+        found = list(clusters)
+        changed = [view for view in found if self.by_name.get(view.name) is not view]
+        if len(found) != len(self.names) or len(changed) > max(1, len(found) // _CHANGED_PART) or not all(map(self._is_alike, changed)):
+            return Snapshot(found)
+        return self._with(changed) if changed else self
+
+    def _is_alike(self, view: ClusterView) -> bool:
+        before = self.by_name.get(view.name)
+        return before is not None and before.forgotten == view.forgotten
+
+    def _with(self, changed: Sequence[ClusterView]) -> Snapshot:
+        after = copy(self)
+        places = frozenset(self._place[view.name] for view in changed)
+        before = [self.by_name[view.name] for view in changed]
+        clusters = list(self.clusters)
+        for view in changed:
+            clusters[self._place[view.name]] = view
+        after.clusters = tuple(clusters)
+        after.by_name = dict(zip(self.names, clusters, strict=True))
+        after._rooms = self._rooms.following(after.clusters, places) if self._rooms is not None else None
+        moved = {name for name, of in _INDEXES.items() if after._reindex(name, of, before, changed)}
+        after.ready = after._marked(self.ready, changed, lambda view: view.ready)
+        after.deleting = after._marked(self.deleting, changed, lambda view: view.deleting)
+        if moved - {"_apis"}:
+            after._answers = {}
+        same_groups = not moved & {"providers", "regions", "zones", "_labels"} and all(
+            (old.priority, old.cost) == (new.priority, new.cost) for old, new in zip(before, changed, strict=True)
         )
+        after._large, after._stale = {}, after._outdated(places, same_groups=same_groups)
+        if same_groups:
+            after._large |= {key: answer for key, answer in self._large.items() if key[0] in _BY_GROUP}
+        return after
+
+    def _reindex(
+        self, name: str, of: Callable[[ClusterView], Iterable[Any]], before: Iterable[ClusterView], after: Iterable[ClusterView]
+    ) -> bool:
+        """Brings one index up to date in a copy; False when nothing of it changed."""
+        index: dict[Any, Bits] | None = None
+        for old, new in zip(before, after, strict=True):
+            lost, won = set(of(old)), set(of(new))
+            if lost == won or new.forgotten:
+                continue
+            index = dict(getattr(self, name)) if index is None else index
+            bit = self._bit[new.name]
+            for value in lost - won:
+                index[value] &= ~bit
+                if not index[value]:
+                    del index[value]
+            for value in won - lost:
+                index[value] = index.get(value, 0) | bit
+        if index is not None:
+            setattr(self, name, index)
+        return index is not None
+
+    def _marked(self, bits: Bits, changed: Iterable[ClusterView], holds: Callable[[ClusterView], bool]) -> Bits:
+        for view in changed:
+            bit = self._bit[view.name]
+            bits = bits | bit if holds(view) else bits & ~bit
+        return bits
+
+    def _outdated(self, places: frozenset[int], *, same_groups: bool) -> dict[Any, tuple[Any, frozenset[int]]]:
+        """Answers that are right but for some places."""
+        stale = {key: (answer, more) for key, (answer, there) in self._stale.items() if len(more := there | places) <= _PATCHED_MAX}
+        stale |= {key: (answer, places) for key, answer in self._large.items() if key[0] in _BY_PLACE and len(places) <= _PATCHED_MAX}
+        return stale if same_groups else {key: item for key, item in stale.items() if key[0] != "ranking"}
 
     def __len__(self) -> int:
         return self.everything.bit_count()
@@ -120,17 +237,26 @@ class Snapshot:
         """By position of the cluster: how many further replicas of that size fit (R4.16), with several components whole sets (R4.20)."""
         key = size_of(requirements, components)
         if len(components) > 1:
-            return self.kept(("sets", key), lambda: tuple(sets_for(cluster, components) for cluster in self.clusters))
+            sets = partial(sets_for, components=components)
+            return self.kept(("sets", key), lambda: tuple(map(sets, self.clusters)), partial(self._patched, sets))
         if self._rooms is None:
             self._rooms = Rooms(self.clusters)
-        return self.kept(("room", key), partial(self._rooms.of, requirements))
+        room = partial(room_for, requirements=requirements)
+        return self.kept(("room", key), partial(self._rooms.of, requirements), partial(self._patched, room))
+
+    def _patched(self, one: Callable[[ClusterView], int], before: tuple[int, ...], places: Iterable[int]) -> tuple[int, ...]:
+        answer = list(before)
+        for place in places:
+            answer[place] = one(self.clusters[place])
+        return tuple(answer)
 
     def heard_room(self, requirements: ReplicaRequirements | None, components: tuple[Component, ...] = ()) -> tuple[int, ...]:
         """The same, but what is not heard takes nothing more, whatever it had room for when it was heard last."""
         room = self.room(requirements, components)
         if self.ready == self.universe:
             return room
-        return tuple(count if heard else 0 for count, heard in zip(room, self.flags(self.ready), strict=True))
+        heard = ("heard", size_of(requirements, components))
+        return self.kept(heard, lambda: tuple(map(mul, room, self.flags(self.ready))))
 
     def groups(self, key: str) -> tuple[str, ...]:
         """By position of the cluster: its group of a topology (`topology.key_of`)."""
@@ -144,13 +270,17 @@ class Snapshot:
         """Clusters that are in some group of the topology."""
         return self.kept(("having", key), lambda: self.bits(compress(self.names, self.groups(key)))) & self.everything
 
-    def kept(self, key: Hashable, answer: Callable[[], T]) -> T:
-        """An answer about every cluster, made once; the oldest of too many are forgotten."""
+    def kept(self, key: tuple[Any, ...], answer: Callable[[], T], patch: Callable[[T, frozenset[int]], T] | None = None) -> T:
+        """An answer about every cluster, made once; the oldest of too many are forgotten.
+
+        `patch` makes it of one that is wrong at some places.
+        """
         known: T | None = self._large.get(key)
         if known is None:
             if len(self._large) >= _LARGE_MAX:
                 del self._large[next(iter(self._large))]
-            known = self._large[key] = answer()
+            stale = self._stale.pop(key, None) if patch is not None else None
+            known = self._large[key] = patch(*stale) if stale is not None and patch is not None else answer()
         return known
 
     def _match(self, affinity: ClusterAffinity) -> Bits:

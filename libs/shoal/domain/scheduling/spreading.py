@@ -46,7 +46,7 @@ def choose_in_groups(
             return chosen
         refused = refused or chosen
     return refused or Unplaced(
-        SCHEDULER_ERROR, f"no combination of {word} has {cluster.min_groups} feasible clusters within the region limits{chooser.also}"
+        SCHEDULER_ERROR, f"no combination of {word} has {cluster.min_groups} feasible clusters within the limits{chooser.also}"
     )
 
 

@@ -60,6 +60,8 @@ class ResourceType:
     """`metadata.generation` counts the changes of everything but metadata and status."""
     fill_defaults: bool = False
     """Write the defaults of the schema into objects (kinds made by a CustomResourceDefinition)."""
+    warning: str = ""
+    """Told in a `Warning` header with every write that is accepted."""
 
     @property
     def singular_name(self) -> str:

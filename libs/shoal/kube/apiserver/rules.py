@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import msgspec
@@ -90,7 +90,12 @@ def _template(object_: Manifest, old: Manifest | None) -> list[Cause]:
     template = _spec(object_).get("template")
     if not isinstance(template, dict):
         return []  # The schema tells that it is missing.
-    return _pod_spec(template.get("spec"), "spec.template.spec")
+    return _pod_spec(template.get("spec"), "spec.template.spec", _claimed(_spec(object_)))
+
+
+def _claimed(spec: _Object) -> set[Any]:
+    """Volumes that a StatefulSet's pods get beside those of their template: one for each claim template, under its name."""
+    return {(one.get("metadata") or {}).get("name") for one in spec.get("volumeClaimTemplates") or ()}
 
 
 def _cron_template(object_: Manifest, old: Manifest | None) -> list[Cause]:
@@ -105,12 +110,12 @@ def _pod(object_: Manifest, old: Manifest | None) -> list[Cause]:
     return _pod_spec(object_.get("spec"), "spec")
 
 
-def _pod_spec(spec: Any, path: str) -> list[Cause]:
-    """Containers must exist, be named once each, and have an image; mounts must name volumes."""
+def _pod_spec(spec: Any, path: str, claimed: Collection[Any] = ()) -> list[Cause]:
+    """Containers must exist, be named once each, and have an image; mounts must name volumes, or one of `claimed`."""
     if not isinstance(spec, dict) or not spec.get("containers"):
         return [Cause(f"{path}.containers", REQUIRED, "Required value")]
     out: list[Cause] = []
-    volumes = {one.get("name") for one in spec.get("volumes") or ()}
+    volumes = {one.get("name") for one in spec.get("volumes") or ()} | set(claimed)
     seen: set[str] = set()
     for field in ("initContainers", "containers"):
         for index, container in enumerate(spec.get(field) or ()):

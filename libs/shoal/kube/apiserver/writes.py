@@ -250,7 +250,7 @@ class Writes:
 
     async def _commit(self, asked: Asked, stored: Stored | None, old: Manifest | None, decided: _Decided) -> Written:
         target, parts = asked.target, self._parts
-        new, warnings = decided.new, tuple(decided.warnings)
+        new, warnings = decided.new, (*decided.warnings, *filter(None, [target.resource.warning]))
         if stored is not None and new is old:
             return Written(present(stored, target), warnings=warnings)
         self._fill(new, target)

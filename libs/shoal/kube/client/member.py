@@ -6,12 +6,14 @@ import asyncio
 import base64
 import random
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 
 from shoal.api.cluster import NodeSummary, ResourceSummary
 from shoal.api.errors import DependencyMissing, RevisionConflict, ShoalError
 from shoal.api.meta import Manifest, Ref
+from shoal.api.nodes import NodeRoom, QuotaRoom
 from shoal.api.quantity import milli
 from shoal.api.work import Inventory
 from shoal.kube.client.api import METADATA_ONLY, Api, Kind
@@ -22,7 +24,8 @@ from shoal.kube.client.reflector import OnEvent, Reflector
 
 FIELD_MANAGER = "shoal"
 IDENTITY = Ref("", "Secret", NAMESPACE, "shoal-agent")
-NODE, POD = Kind("", "Node"), Kind("", "Pod")
+NODE, POD, QUOTA = Kind("", "Node"), Kind("", "Pod"), Kind("", "ResourceQuota")
+_UNSCHEDULABLE = {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}
 LISTS_AT_ONCE = 8
 """Kinds listed at a time while a namespace is searched; a real server has about 40 namespaced kinds."""
 _NOT_CONTENT = frozenset({("", "Event"), ("events.k8s.io", "Event")})
@@ -48,6 +51,24 @@ class _Named(msgspec.Struct):
 
 class _NodeSpec(msgspec.Struct, frozen=True):
     unschedulable: bool = False
+    taints: tuple[dict[str, Any], ...] | None = None
+
+
+class _QuotaStatus(msgspec.Struct, frozen=True):
+    hard: dict[str, str] | None = None
+    used: dict[str, str] | None = None
+
+
+class _QuotaSpec(msgspec.Struct, frozen=True, rename="camel"):
+    hard: dict[str, str] | None = None
+    scopes: tuple[str, ...] | None = None
+    scope_selector: dict[str, Any] | None = None
+
+
+class _Quota(msgspec.Struct, frozen=True):
+    metadata: _Meta
+    spec: _QuotaSpec = _QuotaSpec()
+    status: _QuotaStatus = _QuotaStatus()
 
 
 class _NodeCondition(msgspec.Struct, frozen=True):
@@ -61,6 +82,7 @@ class _NodeStatus(msgspec.Struct, frozen=True):
 
 
 class _Node(msgspec.Struct, frozen=True):
+    metadata: _Meta
     spec: _NodeSpec = _NodeSpec()
     status: _NodeStatus = _NodeStatus()
 
@@ -158,6 +180,37 @@ class Member:
                 allocatable = add((allocatable, {name: milli(value) for name, value in (node.status.allocatable or {}).items()}))
         return NodeSummary(total_num=total, ready_num=ready), allocatable
 
+    async def node_rooms(self) -> list[NodeRoom]:
+        """What is left on every node that is ready: one list of nodes, one of pods."""
+        used: dict[str, Amounts] = {}
+        async for page, _ in self.api.pages(POD, as_=Pod):
+            for pod in page:
+                if pod.spec.node_name and not pod.finished:
+                    used[pod.spec.node_name] = add((used.get(pod.spec.node_name, {}), requests_of(pod.spec)))
+        found = []
+        async for nodes, _ in self.api.pages(NODE, as_=_Node):
+            for node in nodes:
+                if not any(condition.type == "Ready" and condition.status == "True" for condition in node.status.conditions or ()):
+                    continue
+                taken = used.get(node.metadata.name, {})
+                free = {name: milli(value) - taken.get(name, 0) for name, value in (node.status.allocatable or {}).items()}
+                taints = (*(node.spec.taints or ()), *((_UNSCHEDULABLE,) if node.spec.unschedulable else ()))
+                found.append(NodeRoom(name=node.metadata.name, labels=node.metadata.labels or {}, taints=taints, free=free))
+        return found
+
+    async def quota_rooms(self, namespace: str) -> list[QuotaRoom]:
+        """What the quotas of a namespace leave. Those with scopes other than a list of priority classes count pods we cannot tell apart
+        here, and are left out."""
+        found = []
+        async for page, _ in self.api.pages(QUOTA, namespace, as_=_Quota):
+            for quota in page:
+                classes = _priority_classes(quota.spec)
+                if classes is not None:
+                    hard, used = quota.status.hard or quota.spec.hard or {}, quota.status.used or {}
+                    free = {name: milli(value) - milli(used.get(name, "0")) for name, value in hard.items()}
+                    found.append(QuotaRoom(name=quota.metadata.name, free=free, priority_classes=classes))
+        return found
+
     async def _pods(self) -> tuple[Amounts, Amounts]:
         """(requests of pods on nodes that have not finished, requests of pods not yet on a node)."""
         allocated, allocating = dict[str, int](), dict[str, int]()
@@ -201,6 +254,18 @@ class Member:
             "data": data,
         }
         await self.api.apply(secret, field_manager=f"{self.field_manager}-identity", force=True)
+
+
+def _priority_classes(spec: _QuotaSpec) -> tuple[str, ...] | None:
+    """The classes that a quota counts, empty for all; None when it chooses by something else."""
+    if spec.scopes:
+        return None
+    terms = (spec.scope_selector or {}).get("matchExpressions") or ()
+    if not terms:
+        return ()
+    if any(term.get("scopeName") != "PriorityClass" or term.get("operator") != "In" for term in terms):
+        return None
+    return tuple(str(value) for value in terms[0].get("values") or ())
 
 
 def _made_by_kubernetes(ref: Ref) -> bool:

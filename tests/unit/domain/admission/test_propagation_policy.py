@@ -343,3 +343,12 @@ def test_cluster_policies():
     assert refusals(stray) == ["metadata.namespace: has to be left out: a ClusterPropagationPolicy is cluster-scoped"]
     homeless = policy() | {"metadata": {"name": "p"}}
     assert refusals(homeless) == ["metadata.namespace: Required value: a PropagationPolicy lives in the namespace it speaks for"]
+
+
+@pytest.mark.spec("GX01", "KA04")
+def test_options_are_read_at_the_door():
+    manifest = policy()
+    manifest["metadata"]["annotations"] = {"policy.shoal.dev/follow": "joined", "policy.shoal.dev/rate": "fast", "example.org/rate": "fast"}
+    assert refusals(manifest) == [
+        "metadata.annotations[policy.shoal.dev/rate]: 'fast' is no rate; write replicas per duration, such as 2/10m"
+    ]

@@ -481,3 +481,73 @@ def test_a_namespace_ends_as_everything_does():
 def test_an_empty_hub_decides_too():
     outcome = decide(msgspec.structs.replace(build.inputs(WEB, DUPLICATED), snapshot=Snapshot(())))
     assert outcome.binding.conditions[0].message == "0/0 clusters are available."
+
+
+@pytest.mark.spec("GX01")
+def test_a_policys_options_are_applied_with_its_placement():
+    policy = build.annotated(build.policy("p", to=build.placement(division=build.EQUAL)), follow="joined", replica_bounds='[{"max": 2}]')
+    first = decide(build.inputs(build.deployment("web", replicas=3), policy, clusters=(build.cluster("m1"), build.cluster("m2"))))
+    assert first.binding.options == build.options(follow="joined", replica_bounds='[{"max": 2}]')
+    assert first.binding.standing.candidates == ("m1", "m2")
+    # What does not fit is not applied: the options of before are on record, as the placement is.
+    tighter = build.annotated(policy, replica_bounds='[{"max": 1}]')
+    second = decide(
+        build.inputs(
+            build.deployment("web", replicas=3), tighter, clusters=(build.cluster("m1"), build.cluster("m2")), previous=first.binding
+        )
+    )
+    assert [condition.reason for condition in second.binding.conditions] == ["Unschedulable"]
+    assert second.binding.options == first.binding.options
+
+
+@pytest.mark.spec("GX01")
+@pytest.mark.parametrize(
+    ("copies", "moves"),
+    [
+        pytest.param((build.copy("m1", epoch=100),), True, id="healthy"),
+        pytest.param((build.copy("m1", epoch=100, health="Unhealthy"),), False, id="unhealthy"),
+        pytest.param((build.copy("m1", epoch=1),), False, id="of-an-earlier-assignment"),
+        pytest.param((), False, id="unknown"),
+    ],
+)
+def test_a_move_waits_until_the_copies_run(copies, moves):
+    policy = build.annotated(build.policy("p", to=build.placement(division=build.EQUAL)), follow="joined")
+    template = build.deployment("web", replicas=4)
+    first = decide(build.inputs(template, policy, clusters=(build.cluster("m1"),)))
+    joined = (build.cluster("m1"), build.cluster("m2", created="2026-08-01T12:00:01Z"))
+    after = decide(build.inputs(template, policy, clusters=joined, previous=first.binding, status=build.status(*copies)))
+    assert after.changed is moves
+    assert (after.requeue_after_s is not None) is not moves
+
+
+@pytest.mark.spec("B27", "B28")
+@pytest.mark.parametrize(
+    ("spec", "follows"),
+    [
+        pytest.param({}, False, id="by-default-nothing-follows"),
+        pytest.param({"propagate_deps": True}, True, id="propagateDeps"),
+        pytest.param({"association": True}, True, id="the-old-name-of-it"),
+    ],
+)
+def test_dependencies_follow_when_the_policy_says_so(spec, follows):
+    outcome = decide(build.inputs(build.deployment("web"), build.policy("p", **spec), clusters=(build.cluster("m1"),)))
+    assert outcome.binding.propagate_deps is follows
+
+
+@pytest.mark.spec("B02", "C16")
+def test_a_kind_that_was_never_heard_of_is_placed_where_it_is_served():
+    widget = build.manifest("example.org/v1", "Widget", "w")
+    policy = build.policy("p", build.selector("Widget", api_version="example.org/v1"))
+    clusters = (build.cluster("m1"), build.cluster("m2", apis=frozenset({("example.org/v1", "Widget")})))
+    outcome = decide(build.inputs(widget, policy, clusters=clusters))
+    assert [target.name for target in outcome.binding.clusters] == ["m2"]
+
+
+# "the result changes only when a schedule is triggered" (R4.7)
+@pytest.mark.spec("R4.7", "D04")
+def test_static_weights_stand_while_nothing_asks_for_more():
+    policy = build.policy("p", to=build.placement(division=build.weights(m1=1, m2=1)))
+    template = build.deployment("web", replicas=4)
+    first = decide(build.inputs(template, policy, clusters=(build.cluster("m1"),)))
+    both = decide(build.inputs(template, policy, clusters=(build.cluster("m1"), build.cluster("m2")), previous=first.binding))
+    assert not both.changed

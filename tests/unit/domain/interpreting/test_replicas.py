@@ -104,7 +104,7 @@ def test_effective_requests(pod, expected):
     assert effective_requests(pod) == expected
 
 
-@pytest.mark.spec("R4.21")
+@pytest.mark.spec("D12", "R4.21")
 @pytest.mark.parametrize("uid", ["u1", "u2"])
 def test_completions_follow_the_replicas(uid):
     assert split_completions(job(4, 10), {"m1": 3, "m2": 1}, uid) == {"m1": 7, "m2": 3}  # Ex 4-m

@@ -282,3 +282,23 @@ def test_the_index_finds_what_a_list_finds():
         build.policy("a", ALL), build.policy("b", BY_NAME, ns=""), build.policy("c", build.selector("Job", api_version="batch/v1"))
     )
     assert match(WEB, Policies(policies)) == match(WEB, policies)
+
+
+@pytest.mark.spec("GX13", "B19")
+@pytest.mark.parametrize(
+    ("policy", "why"),
+    [
+        pytest.param(build.policy("p", build.selector(name="api")), "it selects by name: api", id="another-name"),
+        pytest.param(
+            build.policy("p", build.selector(labels={"app": "api"})),
+            "its label selector does not match the labels of the template",
+            id="labels",
+        ),
+        pytest.param(build.policy("p", build.selector(ns="bank"), ns=""), "it selects in other namespaces: bank", id="another-namespace"),
+    ],
+)
+def test_a_template_that_waits_says_who_speaks_of_its_kind(policy, why):
+    matched = match(WEB, names(policy, build.policy("of-secrets", build.selector("Secret", api_version="v1"))))
+    assert matched.outcome == WAITING
+    assert list(matched.losers.values()) == [why]
+    assert matched.message.endswith(f"{policy.kind}/{'shop/' if policy.metadata.namespace else ''}p: {why}")

@@ -145,7 +145,7 @@ def test_conflict(annotation, policy, expected):
     assert (work.conflict, work.manifest["metadata"]["annotations"][CONFLICT]) == (expected, expected.lower())
 
 
-@pytest.mark.spec("B24", "R6.8")
+@pytest.mark.spec("B23", "B24", "R6.8")
 @pytest.mark.parametrize(
     ("suspension", "expected"),
     [

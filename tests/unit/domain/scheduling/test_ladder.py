@@ -109,3 +109,17 @@ def test_workload_affinity_counts_with_a_plain_affinity_only():
     assert placement_changed(plain, type(plain)(cluster_affinity=plain.cluster_affinity, workload_affinity=together), "")
     grouped = type(plain)(cluster_affinities=GROUPS.cluster_affinities, workload_affinity=together)
     assert not placement_changed(GROUPS, grouped, "g1")
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        pytest.param({"follow": "all", "rate": "1/1m", "return_after": "1m"}, "", id="how-it-reacts-moves-nothing"),
+        pytest.param({"replica_bounds": '[{"max": 5}]'}, "the placement changed", id="bounds"),
+        pytest.param({"static_weights": "capped"}, "the placement changed", id="capped"),
+    ],
+)
+def test_options_that_change(options, why):
+    targets = {"m1": build.target("m1", 6)}
+    request = build.request(DIVIDED, replicas=6, options=build.options(**options))
+    assert due(request, SNAPSHOT, build.binding(*targets.values(), placement=DIVIDED), targets) == why

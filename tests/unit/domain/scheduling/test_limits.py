@@ -16,7 +16,7 @@ BOUNDS = '[{"targetCluster": {"clusterNames": ["m1"]}, "min": 3}, {"targetCluste
 def decided(division, *clusters, replicas, previous=None, **options):
     to = build.placement(division=division)
     asked = build.options(**options)
-    standing = build.binding(*previous, placement=to, options=asked) if previous else None
+    standing = build.binding(*previous, placement=to) if previous else None  # The options are new.
     return schedule(build.request(to, replicas=replicas, options=asked), Snapshot(clusters), standing, now=build.NOW, position=9)
 
 
@@ -36,17 +36,17 @@ def held(**counts):
         pytest.param(build.EQUAL, 4, None, {"m1": 3, "m2": 1}, id="the-least-comes-first"),
         pytest.param(build.EQUAL, 2, None, {"m1": 1, "m2": 1}, id="too-few-for-the-least"),
         pytest.param(build.DYNAMIC, 9, None, {"m1": 4, "m2": 2, "m3": 3}, id="dynamic"),
-        pytest.param(build.DYNAMIC, 12, held(m1=3, m2=2, m3=4), {"m1": 4, "m2": 2, "m3": 6}, id="scale-up"),
+        pytest.param(build.DYNAMIC, 12, held(m1=3, m2=2, m3=4), {"m1": 5, "m2": 2, "m3": 5}, id="scale-up"),
         pytest.param(build.DYNAMIC, 5, held(m1=3, m2=2, m3=4), {"m1": 3, "m2": 1, "m3": 1}, id="scale-down-keeps-the-least"),
         pytest.param(build.DYNAMIC, 9, held(m1=4, m2=4, m3=1), {"m1": 5, "m2": 2, "m3": 2}, id="above-the-most"),
         pytest.param(build.DYNAMIC, 9, held(m1=1, m3=8), {"m1": 3, "m2": 1, "m3": 5}, id="below-the-least"),
-        pytest.param(build.AGGREGATED, 6, None, {"m1": 5, "m2": 1}, id="aggregated-with-a-least"),
+        pytest.param(build.AGGREGATED, 6, None, {"m1": 4, "m2": 2}, id="aggregated-with-a-least"),
         pytest.param(build.AGGREGATED, 43, None, "Unschedulable", id="the-most-is-room"),
         pytest.param(build.AGGREGATED, 42, None, {"m1": 20, "m2": 2, "m3": 20}, id="to-the-brim"),
     ],
 )
 def test_bounds(division, replicas, previous, expected):
-    assert shares(decided(division, M1, M2, M3, replicas=replicas, previous=previous, replicas_bounds=BOUNDS)) == expected
+    assert shares(decided(division, M1, M2, M3, replicas=replicas, previous=previous, replica_bounds=BOUNDS)) == expected
 
 
 WEIGHTS = build.weights(m1=3, m2=1)
@@ -70,7 +70,21 @@ def test_capped_static_weights_without_room():
     small = [build.cluster("m1", pods=2), build.cluster("m2", pods=3)]
     assert shares(decided(WEIGHTS, *small, replicas=8, static_weights="capped")) == "Unschedulable"
     # What runs there has its room already.
-    assert shares(decided(WEIGHTS, *small, replicas=8, previous=held(m1=4, m2=1), static_weights="capped")) == {"m1": 5, "m2": 3}
+    assert shares(decided(WEIGHTS, *small, replicas=8, previous=held(m1=4, m2=1), static_weights="capped")) == {"m1": 6, "m2": 2}
+
+
+@pytest.mark.spec("KA05")
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        pytest.param({}, {"m1": 8, "m2": 2}, id="steady-keeps-what-runs"),
+        pytest.param({"scaling": "balanced"}, {"m1": 6, "m2": 4}, id="balanced-starts-from-zero"),
+    ],
+)
+def test_scaling(options, expected):
+    """10 more fit into either; 6 run in the first."""
+    ten = (build.cluster("m1", pods=10), build.cluster("m2", pods=10))
+    assert shares(decided(build.DYNAMIC, *ten, replicas=10, previous=held(m1=6), **options)) == expected
 
 
 @pytest.mark.spec("GX25")
@@ -128,8 +142,8 @@ def test_bounds_hold_whatever_comes(replicas, facts, division):
         for name, (_, _, least, more) in zip(names, facts, strict=True)
     )
     previous = [build.target(name, count) for name, (_, count, _, _) in zip(names, facts, strict=True) if count]
-    decision = decided(division, *clusters, replicas=replicas, previous=previous, replicas_bounds=f"[{bounds}]")
-    if not decision.fits or replicas == 0 or sum(target.replicas or 0 for target in previous) == replicas:
+    decision = decided(division, *clusters, replicas=replicas, previous=previous, replica_bounds=f"[{bounds}]")
+    if not decision.fits or replicas == 0:
         return
     got = {target.name: target.replicas or 0 for target in decision.clusters}
     assert sum(got.values()) == replicas

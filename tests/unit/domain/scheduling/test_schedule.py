@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shoal.api.binding import Component, Removal, ReplicaRequirements
+from shoal.api.binding import Component, Removal, ReplicaRequirements, TargetComponent
 from shoal.api.status import LOST
 from shoal.domain.scheduling import Snapshot, schedule
 from support import build
@@ -299,9 +299,21 @@ def test_a_workload_of_several_components_goes_as_a_whole():
     tight, roomy = build.cluster("m1", free={"cpu": "3"}), build.cluster("m2", free={"cpu": "4"})
     first = decided(WHOLE, tight, roomy, components=PARTS)
     assert targets(first) == {"m2": None}
+    assert first.clusters[0].components == (TargetComponent(name="a", replicas=2), TargetComponent(name="b", replicas=2))
     full = build.cluster("m2", free={"cpu": "0"})
     previous = build.binding(*first.clusters, placement=WHOLE)
     assert targets(decided(WHOLE, build.cluster("m1", free={"cpu": "9"}), full, previous=previous, components=PARTS)) == {"m2": None}
     assert decided(WHOLE, tight, components=PARTS).condition.message == (
         "none of 1 feasible cluster(s) has room for all components of the workload"
     )
+
+
+@pytest.mark.spec("D15", "R4.20")
+def test_a_kept_set_stays_recorded_and_a_changed_one_is_recorded_anew():
+    roomy = build.cluster("m1", free={"cpu": "9"})
+    first = decided(WHOLE, roomy, components=PARTS)
+    previous = build.binding(*first.clusters, placement=WHOLE)
+    unfit = decided(build.placement("m9", spread=WHOLE.spread_constraints), roomy, previous=previous, components=PARTS)
+    assert unfit.clusters == first.clusters
+    more = (PARTS[0], Component(name="b", replicas=3))
+    assert decided(WHOLE, roomy, previous=previous, components=more).clusters[0].components[1].replicas == 3

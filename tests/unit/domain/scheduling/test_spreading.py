@@ -42,7 +42,9 @@ THREE_PROVIDERS = (
 @pytest.mark.parametrize(
     ("constraints", "options", "expected"),
     [
-        pytest.param((build.spread("provider", 2, 2), build.spread("cluster", 2, 2)), None, ["ali1", "ali2"], id="by-default-only-the-property"),
+        pytest.param(
+            (build.spread("provider", 2, 2), build.spread("cluster", 2, 2)), None, ["ali1", "ali2"], id="by-default-only-the-property"
+        ),
         pytest.param((build.spread("provider", 2, 2), build.spread("cluster", 2, 2)), GROUPING, ["ali1", "aws1"], id="provider"),
         pytest.param((build.spread("zone", 3, 3), build.spread("cluster", 3, 3)), GROUPING, ["ali1", "ali2", "aws1"], id="zone"),
         pytest.param((by_label("rack", 2, 2),), None, ["ali1", "ali2", "aws1"], id="label-without-a-number-of-clusters"),
@@ -108,7 +110,7 @@ def test_a_duplicated_workload_goes_where_it_fits():
     assert names(decided(ROOM, *regions, replicas=5)) == ["bj1", "gz1", "gz2"]
     assert names(decided(ROOM, *regions, replicas=10)) == ["bj1", "bj2", "hz1"]  # One of them has no room for 10.
     refused = decided(ROOM, *regions, replicas=10, options=CAPACITY)
-    assert refused.condition.message == "no combination of regions has 3 feasible clusters within the region limits"
+    assert refused.condition.message == "no combination of regions has 3 feasible clusters within the limits"
 
 
 # The cheap answer must be the answer of the search.
@@ -117,7 +119,11 @@ def test_the_heaviest_groups_are_what_the_search_finds():
     dice = random.Random(5)
     for _ in range(2_000):
         groups = [
-            Group(f"g{index}", [candidate(f"g{index}-{number}", group=f"g{index}") for number in range(dice.randint(1, 4))], dice.choice((0, 5, 5, 9)))
+            Group(
+                f"g{index}",
+                [candidate(f"g{index}-{number}", group=f"g{index}") for number in range(dice.randint(1, 4))],
+                dice.choice((0, 5, 5, 9)),
+            )
             for index in range(dice.randint(1, 6))
         ]
         least = dice.randint(1, len(groups))

@@ -230,3 +230,26 @@ def test_kinds_with_their_own_schema(spec: dict[str, Any], cause: tuple[str, str
 )
 def test_values_together_have_a_limit(kind_name: str, data: dict[str, Any], path: str) -> None:
     assert [one[0] for one in causes({"kind": kind_name, **data}, "", kind_name)] == ([path] if path else [])
+
+
+@pytest.mark.parametrize(
+    ("claims", "mount", "told"),
+    [
+        pytest.param(["data"], "data", [], id="claim-template"),
+        pytest.param(["data"], "tmp", [], id="volume-of-the-pod"),
+        pytest.param(
+            ["data"],
+            "other",
+            [("spec.template.spec.containers[0].volumeMounts[0].name", 'Not found: "other"')],
+            id="neither",
+        ),
+    ],
+)
+def test_a_stateful_set_mounts_what_its_claim_templates_make(claims: list[str], mount: str, told: list[tuple[str, str]]) -> None:
+    container = {"name": "app", "image": "x", "volumeMounts": [{"name": mount, "mountPath": "/data"}]}
+    spec = {
+        "selector": {"matchLabels": {"app": "web"}},
+        "template": pod_template(containers=[container], volumes=[{"name": "tmp", "emptyDir": {}}]),
+        "volumeClaimTemplates": [{"metadata": {"name": name}, "spec": {}} for name in claims],
+    }
+    assert causes({"kind": "StatefulSet", "spec": spec}, "apps", "StatefulSet") == told

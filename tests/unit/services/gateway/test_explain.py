@@ -50,6 +50,26 @@ from shoal_gateway.queries import NotFound
             [("fieldOverrider", "/data/c > /a", "replace", 1)], id="inside-a-field",
         ),
         pytest.param(
+            Overriders(image_overrider=(ImageOverrider(component="Tag", operator="replace", value="2", scope="AllContainers", keep_digest=True),)),
+            [("imageOverrider", "image of every container (init and ephemeral ones too, in every pod template): tag, its digest kept", "replace", "2")],
+            id="image-everywhere",
+        ),
+        pytest.param(
+            Overriders(env_overrider=(EnvOverrider(container_name="web", operator="remove", value=({"name": "A"},), scope="AllContainers"),)),
+            [("envOverrider", "containers[web].env (init and ephemeral ones too, in every pod template)", "remove", [{"name": "A"}])],
+            id="env-everywhere",
+        ),
+        pytest.param(
+            Overriders(labels_overrider=(LabelAnnotationOverrider(operator="add", value={"a": "1"}, path="/spec/template/metadata/labels"),)),
+            [("labelsOverrider", "/spec/template/metadata/labels[a]", "add", "1")], id="labels-at-a-path",
+        ),
+        pytest.param(
+            Overriders(
+                field_overrider=(FieldOverrider(field_path="/data/c", encoding="base64", yaml=(FieldPatch(sub_path="/a", operator="remove"),)),)
+            ),
+            [("fieldOverrider", "/data/c (base64) > /a", "remove", None)], id="inside-an-encoded-field",
+        ),
+        pytest.param(
             Overriders(
                 plaintext=(PlaintextOverrider(path="/spec/x", operator="replace", value=0),),
                 command_overrider=(CommandArgsOverrider(container_name="web", operator="remove"),),

@@ -9,7 +9,7 @@ from shoal.api.meta import Condition, Ref
 from shoal.api.status import Belief
 from shoal.api.work import Report
 from shoal_gateway import narrate
-from shoal_gateway.bodies import WorkHead
+from shoal_gateway.bodies import Used, WorkHead
 
 WEB = Ref("apps", "Deployment", "shop", "web")
 M1 = Ref("cluster.karmada.io", "Cluster", "", "m1")
@@ -40,8 +40,10 @@ def binding(*clusters: str, revision: int = 1, **fields: Any) -> Binding:
 
 
 UNFIT = Condition(type="Scheduled", status="False", reason="NoClusterFit", message="0/1")
+LET_GO = Condition(type="Claimed", status="False", reason="Frozen", message="it left")
 
 
+@pytest.mark.spec("GX13")
 @pytest.mark.parametrize(
     ("now", "before", "type_", "data"),
     [
@@ -54,6 +56,19 @@ UNFIT = Condition(type="Scheduled", status="False", reason="NoClusterFit", messa
         pytest.param(binding("m1", revision=2), binding("m1"), "binding.scheduled", {}, id="newer-content"),
         pytest.param(binding("m1"), binding("m1"), None, {}, id="nothing-new"),
         pytest.param(binding(conditions=(UNFIT,)), None, "binding.unplaced", {"reason": "NoClusterFit"}, id="unplaced"),
+        pytest.param(
+            binding("m1", conditions=(LET_GO,)), binding("m1"), "binding.held", {"reason": "Frozen", "message": "it left"},
+            id="let-go-by-its-policy",
+        ),
+        pytest.param(binding("m1", conditions=(LET_GO,)), binding("m1", conditions=(LET_GO,)), None, {}, id="let-go-before"),
+        pytest.param(binding(conditions=(UNFIT,)), binding(conditions=(UNFIT,)), None, {}, id="unplaced-before"),
+        pytest.param(
+            binding("m1", conditions=(UNFIT,)), binding("m1"), "binding.unfit",
+            {"reason": "NoClusterFit", "message": "0/1", "clusters": [{"cluster": "m1", "replicas": 1}]}, id="what-runs-stays",
+        ),
+        pytest.param(binding("m1", conditions=(UNFIT,)), binding("m1", conditions=(UNFIT,)), None, {}, id="unfit-before"),
+        pytest.param(binding("m1"), binding("m1", conditions=(UNFIT,)), "binding.scheduled", {}, id="fits-again"),
+        pytest.param(binding(), binding(conditions=(UNFIT,)), None, {}, id="nothing-to-place"),
         pytest.param(None, binding("m1"), "binding.removed", {"clusters": ["m1"]}, id="removed"),
     ],
 )  # fmt: skip
@@ -84,6 +99,23 @@ def test_works() -> None:
     head = WorkHead(cluster="m1", epoch=4)
     assert narrate.of_work(head, revision=9, deleted=False) == ("work.rendered", {"cluster": "m1", "revision": 9, "epoch": 4})
     assert narrate.of_work(head, revision=9, deleted=True).type == "work.withdrawn"
+
+
+@pytest.mark.spec("G16", "R5.6")
+def test_overrides_that_failed_and_then_did_not() -> None:
+    failed = narrate.of_work(WorkHead(cluster="m1", epoch=4, error="OverridePolicy/shop/p, rule 1: broken"), revision=9, deleted=False)
+    assert failed.type == "work.failed"
+    assert (failed.data["reason"], failed.data["message"]) == ("OverrideFailed", "OverridePolicy/shop/p, rule 1: broken")
+    used = (Used(policy="ClusterOverridePolicy/a"), Used(policy="OverridePolicy/shop/p"), Used(policy="OverridePolicy/shop/p"))
+    succeeded = narrate.of_work(WorkHead(cluster="m1", epoch=4, overrides=used), revision=10, deleted=False)
+    assert succeeded.type == "work.rendered"
+    assert succeeded.data["overrides"] == ["ClusterOverridePolicy/a", "OverridePolicy/shop/p"]
+
+
+@pytest.mark.spec("G16")
+def test_a_failed_override_is_told_once() -> None:
+    """By its work; the report of the cluster repeats it."""
+    assert narrate.of_report("m1", Report(work_revision=3, reason="OverrideFailed", message="broken"), None)[0] is None
 
 
 def test_reports_speak_of_changes_only() -> None:

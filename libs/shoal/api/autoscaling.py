@@ -1,0 +1,128 @@
+"""Karmada's `autoscaling.karmada.io/v1alpha1`: FederatedHPA and CronFederatedHPA. Metrics and behaviour are those of `autoscaling/v2`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from shoal.api.meta import LabelSelector, ObjectMeta, Strict
+
+GROUP = "autoscaling.karmada.io"
+FEDERATED_HPA = "FederatedHPA"
+
+
+class ScaleTarget(Strict, frozen=True, kw_only=True):
+    api_version: str = ""
+    kind: str
+    name: str
+
+
+class MetricTarget(Strict, frozen=True, kw_only=True):
+    type: str
+    """Utilization, Value or AverageValue; the field of that name holds the number."""
+    average_utilization: int | None = None
+    """Percent of the request."""
+    value: Any = None
+    """Quantity, as `averageValue`."""
+    average_value: Any = None
+
+
+class MetricIdentifier(Strict, frozen=True, kw_only=True):
+    name: str
+    selector: LabelSelector | None = None
+
+
+class ResourceMetric(Strict, frozen=True, kw_only=True):
+    name: str
+    """cpu, memory."""
+    container: str = ""
+    """Only of ContainerResource."""
+    target: MetricTarget
+
+
+class NamedMetric(Strict, frozen=True, kw_only=True):
+    metric: MetricIdentifier
+    described_object: ScaleTarget | None = None
+    """Only of Object."""
+    target: MetricTarget
+
+
+class MetricSpec(Strict, frozen=True, kw_only=True):
+    type: str
+    """Resource, ContainerResource, Pods, Object or External; the field of that name holds the rest."""
+    resource: ResourceMetric | None = None
+    container_resource: ResourceMetric | None = None
+    pods: NamedMetric | None = None
+    object_: NamedMetric | None = msgspec.field(name="object", default=None)
+    external: NamedMetric | None = None
+
+
+class ScalingPolicy(Strict, frozen=True, kw_only=True):
+    type: str
+    """Pods or Percent."""
+    value: int
+    period_seconds: int
+
+
+class ScalingRules(Strict, frozen=True, kw_only=True):
+    stabilization_window_seconds: int | None = None
+    select_policy: str = ""
+    """Max, Min or Disabled; empty is Max."""
+    policies: tuple[ScalingPolicy, ...] = ()
+    tolerance: Any = None
+    """Quantity."""
+
+
+class Behavior(Strict, frozen=True, kw_only=True):
+    scale_up: ScalingRules | None = None
+    scale_down: ScalingRules | None = None
+
+
+class FederatedHPASpec(Strict, frozen=True, kw_only=True):
+    scale_target_ref: ScaleTarget
+    min_replicas: int | None = None
+    max_replicas: int
+    metrics: tuple[MetricSpec, ...] = ()
+    behavior: Behavior | None = None
+
+
+class FederatedHPA(Strict, frozen=True, kw_only=True):
+    """A14. Written by users."""
+
+    api_version: str = "autoscaling.karmada.io/v1alpha1"
+    kind: str = FEDERATED_HPA
+    metadata: ObjectMeta = ObjectMeta()
+    spec: FederatedHPASpec
+    status: dict[str, Any] = {}
+
+
+class CronRule(Strict, frozen=True, kw_only=True):
+    name: str
+    schedule: str
+    """Five fields of cron, or a word such as `@daily`."""
+    time_zone: str | None = None
+    """Name of the tz database; None: UTC."""
+    target_replicas: int | None = None
+    """For a workload."""
+    target_min_replicas: int | None = None
+    """For a FederatedHPA, as the next."""
+    target_max_replicas: int | None = None
+    suspend: bool = False
+    successful_history_limit: int | None = None
+    failed_history_limit: int | None = None
+
+
+class CronFederatedHPASpec(Strict, frozen=True, kw_only=True):
+    scale_target_ref: ScaleTarget
+    rules: tuple[CronRule, ...] = ()
+
+
+class CronFederatedHPA(Strict, frozen=True, kw_only=True):
+    """A15. Written by users."""
+
+    api_version: str = "autoscaling.karmada.io/v1alpha1"
+    kind: str = "CronFederatedHPA"
+    metadata: ObjectMeta = ObjectMeta()
+    spec: CronFederatedHPASpec
+    status: dict[str, Any] = {}
