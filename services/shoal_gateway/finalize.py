@@ -1,4 +1,4 @@
-"""Letting go: our finalizers are released by written facts, the tombstone follows, and old tombstones are purged.
+"""Letting go: our finalizers are released by written facts, and the tombstone follows; it stays (decision 8).
 
 A template goes when its binding is a tombstone decided on the deletion, and the monitor has said of that tombstone that no copy is left.
 A Cluster goes when no binding lists it any more. Absence is never a fact here: a missing entry keeps everything as it is.
@@ -6,7 +6,6 @@ A Cluster goes when no binding lists it any more. Absence is never a fact here: 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,14 +13,13 @@ import structlog
 
 from shoal.api import cluster
 from shoal.api.binding import Binding
-from shoal.api.clock import Clock
 from shoal.api.meta import Manifest, Ref, group_of
 from shoal.api.status import CopyStatus, TemplateStatus
 from shoal.bus.entries import Draft, Entries, Entry
 from shoal.bus.view import View
 from shoal.bus.work_queue import WorkQueue
 from shoal.domain.matching.exclusions import Exclusions
-from shoal.messages.catalogue import BINDING, OBJECT, STATUS, Family
+from shoal.messages.catalogue import BINDING, OBJECT, STATUS
 from shoal_gateway import bodies, edits, merge, shapes
 from shoal_gateway.admit import DRAINED, PROPAGATION
 from shoal_gateway.bodies import Seen
@@ -29,8 +27,6 @@ from shoal_gateway.bodies import Seen
 log = structlog.get_logger()
 
 _EXCLUSIONS = Exclusions()
-PURGE_AFTER_S = 600.0
-"""The undo window: a tombstone younger than this may still be read, with what came before it."""
 RECHECK_S = 5.0
 """A Cluster under deletion is looked at this often: what holds it are the bindings of other keys."""
 
@@ -78,20 +74,14 @@ def without_finalizer(manifest: Manifest, name: str) -> Manifest:
 
 @dataclass(frozen=True)
 class Finalizer:
-    """Reconciles one object under deletion, or one tombstone."""
+    """Reconciles one object under deletion."""
 
     view: View
     entries: Entries
-    clock: Clock
-    forget: Callable[[Ref], None]
-    """Told of every object whose tombstone was purged."""
 
     async def reconcile(self, ref: Ref) -> int:
         entry = self.view.get(OBJECT, ref)
-        if entry is None:
-            return 0
-        if entry.deleted:
-            await self._purge(entry)
+        if entry is None or entry.deleted:
             return 0
         body = entry.body
         if edits.is_binding(ref):
@@ -154,22 +144,6 @@ class Finalizer:
         )
         return await self.entries.write(draft, expected=entry.revision)
 
-    async def _purge(self, entry: Entry[Manifest]) -> None:
-        """A purge tells nobody, so what scheduler and monitor have purged is asked for, not looked up."""
-        if self.clock.now().timestamp() - entry.time < PURGE_AFTER_S:
-            return
-        derived_families: tuple[Family[Any], ...] = (BINDING, STATUS)
-        for family in derived_families:
-            derived: Entry[Any] | None = self.view.get(family, entry.ref)
-            if derived is None:
-                continue
-            if not derived.deleted or await self.entries.read(family, entry.ref) is not None:
-                return
-            self.view.drop(derived)
-        await self.entries.purge(entry)
-        self.view.drop(entry)
-        self.forget(entry.ref)
-
 
 def feed(view: View, queue: WorkQueue[Ref]) -> None:
     """Queues what a change in the view may have set free."""
@@ -184,9 +158,9 @@ def feed(view: View, queue: WorkQueue[Ref]) -> None:
 
 
 def sweep(view: View, queue: WorkQueue[Ref]) -> None:
-    """Queues everything under deletion and every tombstone: what a lost notification or a wait left behind."""
+    """Queues everything under deletion: what a lost notification or a wait left behind."""
     for entry in view.entries(OBJECT):
-        if entry.deleted or edits.is_binding(entry.ref) or b'"deletionTimestamp"' in entry.raw:
+        if not entry.deleted and (edits.is_binding(entry.ref) or b'"deletionTimestamp"' in entry.raw):
             queue.add(entry.ref)
 
 

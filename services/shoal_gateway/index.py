@@ -56,11 +56,6 @@ class Index:
         state.subscribe(self._on_state)
         works.subscribe(self._on_work)
 
-    def forget(self, ref: Ref) -> None:
-        """The tombstone of an object was purged."""
-        _move(self._changed_by, self._change, ref, "")
-        self._templates.pop(shapes.binding_ref(ref), None)
-
     def application_of(self, ref: Ref) -> str:
         """Empty for what belongs to none: system kinds, and objects that are gone."""
         return self._application.get(ref, "")

@@ -28,7 +28,7 @@ class Reconciler:
         """Writes the status of one template when it differs; returns the sequence written, 0 for none."""
         previous, binding = self.state.get(STATUS, ref), self.state.get(BINDING, ref)
         if binding is None:
-            return await self._end(ref, previous)
+            return 0  # Nothing was decided yet.
         template = self.state.get(OBJECT, ref)
         beliefs = {entry.ref.name: entry.body for entry in self.state.entries(BELIEF) if not entry.deleted}
         evidence, reports = {}, []
@@ -71,21 +71,3 @@ class Reconciler:
         if previous is None or previous.deleted or previous.uid != binding.uid or previous.body != status:
             return False
         return not binding.deleted or previous.inputs.get("binding", 0) >= binding.revision
-
-    async def _end(self, ref: Ref, previous: Entry[TemplateStatus] | None) -> int:
-        """The binding was purged, which its owner does only when no copy is left: the status goes as well."""
-        template = self.state.get(OBJECT, ref)
-        if previous is None or (template is not None and not template.deleted):
-            return 0
-        if not previous.deleted:
-            draft = Draft(
-                family=STATUS, ref=ref, body=previous.body, uid=previous.uid, author="health-monitor", deleted=True, previous=previous
-            )
-            return await self.entries.write(draft, expected=previous.revision)
-        for report in tuple(self.reports.entries(REPORTS, group=ref.group, kind=ref.kind, namespace=ref.namespace)):
-            if report.ref == ref and report.deleted:
-                await self.entries.purge(report)
-                self.reports.drop(report)
-        await self.entries.purge(previous)
-        self.state.drop(previous)  # A purge tells nobody; the next write of this key starts from nothing.
-        return 0

@@ -39,12 +39,11 @@ class Reconciler:
         current = {name: self._work(ref, name) for name in self.knowledge.clusters}
         binding = self.state.get(BINDING, ref)
         if binding is None:
-            return 0  # Nothing was decided yet, or the decision was purged with everything below it.
+            return 0  # Nothing was decided yet.
         with following("render", binding.trace, binding=str(ref)) as headers:
             drafts = [*await self._targets(binding, current), *self._removals(binding, current)]
             traced = [(msgspec.structs.replace(draft, headers=headers), expected) for draft, expected in drafts]
             sequences = await self.entries.write_all(traced) if traced else (0,)
-        await self._purge(binding, current)
         self._tell_orphans(binding, current)
         return max(sequences)
 
@@ -132,14 +131,6 @@ class Reconciler:
             deleted=deleted,
         )
         return draft, before.revision if before else 0
-
-    async def _purge(self, entry: Entry[Binding], current: dict[str, Entry[Work] | None]) -> None:
-        """Housekeeping: a tombstone that its member has confirmed is of no more use."""
-        status = self.state.get(STATUS, entry.ref)
-        for name, work in current.items():
-            if work is not None and work.deleted and status is not None and status.body.gone.get(name, -1) >= work.body.epoch:
-                await self.entries.purge(work)
-                self.works.drop(work)  # A purge tells nobody; the next write of this key starts from nothing.
 
     def _tell_orphans(self, entry: Entry[Binding], current: dict[str, Entry[Work] | None]) -> None:
         """Absence is never intent: a work that its binding neither targets nor removes is told, not deleted."""

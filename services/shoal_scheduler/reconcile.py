@@ -16,7 +16,7 @@ from shoal.bus.entries import Entries, Entry
 from shoal.bus.together import Together
 from shoal.bus.view import View
 from shoal.domain.deciding import Outcome, decide
-from shoal.messages.catalogue import BINDING, OBJECT, STATUS
+from shoal.messages.catalogue import BINDING, OBJECT
 from shoal.runtime.telemetry import following
 from shoal_scheduler.estimates import Estimators
 from shoal_scheduler.knowledge import Knowledge, is_unplaced
@@ -60,7 +60,6 @@ class Reconciler:
             cause = template or previous
             with following("schedule", cause.trace if cause else "", binding=str(ref)) as headers:
                 return await self._write(ref, template, previous, outcome, outcome.binding, headers)
-        await self._purge(template, previous)
         return 0
 
     def _again(self, ref: Ref, outcome: Outcome) -> None:
@@ -98,12 +97,3 @@ class Reconciler:
             change=draft.change,
         )
         return sequence
-
-    async def _purge(self, template: Entry[Manifest] | None, previous: Entry[Binding] | None) -> None:
-        """Housekeeping: the tombstone of a binding goes when its template is gone and no copy is left."""
-        if previous is None or not previous.deleted or (template is not None and not template.deleted):
-            return
-        status = self.state.get(STATUS, previous.ref)
-        if status is None or status.deleted or (not status.body.copies and status.inputs.get("binding", 0) >= previous.revision):
-            await self.entries.purge(previous)
-            self.state.drop(previous)  # A purge tells nobody; the next write of this key starts from nothing.
