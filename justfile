@@ -62,6 +62,11 @@ test-e2e *args: _env
 kill-loop rounds="50": _env
     python tests/chaos/kill_loop.py --rounds {{ rounds }}
 
+# Kills while objects come, move and go, 20 rounds; nothing that was deleted may come back.
+[group('test')]
+churn-loop rounds="20": _env
+    python tests/chaos/churn_loop.py --rounds {{ rounds }}
+
 # The same with two real Kubernetes members, built from Go modules (cached outside the repository); one of them is killed.
 [group('test')]
 test-real *args: _env
@@ -77,6 +82,12 @@ test-compose *args: _env
 [group('test')]
 bench *args: _env
     python tests/bench/run.py {{ args }}
+
+# The pure parts: decisions over 1,000 clusters, rendering.
+[group('test')]
+bench-pure: _env
+    python tests/bench/decide.py
+    python tests/bench/render.py
 
 # Format, lint, types and walls, deployment files: what a change must pass before the tests.
 [group('check')]

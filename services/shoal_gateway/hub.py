@@ -67,6 +67,17 @@ class Hub:
         """Replaces the object that `manifest` was made from. Raises `RevisionConflict`, `ManifestInvalid`."""
         return await self._send("PUT", manifest, manager)
 
+    async def delete(self, ref: Ref, api_version: str) -> None:
+        """Asks for its deletion; what is gone already is fine. Raises `ManifestInvalid` when it is refused."""
+        found = address(self._registry, {"apiVersion": api_version, "kind": ref.kind, "metadata": {"namespace": ref.namespace}})
+        if found is None:
+            raise Terminal(f"kind {ref.kind} of {api_version} is not served")
+        path = path_of(found[0], found[1], quote(ref.namespace, safe=""), quote(ref.name, safe=""))
+        answer = await self._handle(Request(method="DELETE", path=path, headers={"accept": "application/json"}))
+        if answer.status >= 300 and answer.status != 404:
+            reason, message, fields = failure_of(answer)
+            raise ManifestInvalid(f"{reason}: {message}", fields)
+
     async def _send(self, method: str, manifest: Manifest, manager: str) -> Manifest:
         found = address(self._registry, manifest)
         if found is None:

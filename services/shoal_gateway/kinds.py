@@ -150,8 +150,21 @@ _REBALANCER = ResourceType(
 )
 
 
+_QUOTA = ResourceType(
+    group=quota.GROUP,
+    kind=quota.KIND,
+    plural="federatedresourcequotas",
+    namespaced=True,
+    versions=("v1alpha1",),
+    short_names=("frq",),
+    categories=_KARMADA,
+    status=True,
+    schemas={"v1alpha1": schema_of(quota.FederatedResourceQuota)},
+    columns={"": (_column("Overall", ".status.overall"), _column("Overall_Used", ".status.overallUsed"), _AGE)},
+)
+
+
 INERT: dict[tuple[str, str], str] = {
-    (quota.GROUP, quota.KIND): "no quota is enforced and no ResourceQuota is made in the clusters",
     (policy.GROUP, "ClusterTaintPolicy"): "no taint follows from it: taint the Cluster itself",
     (customization.GROUP, "ResourceInterpreterCustomization"): "its scripts are not run: kinds are read by the built-in rules",
     (autoscaling.GROUP, autoscaling.FEDERATED_HPA): "nothing is scaled by it",
@@ -190,7 +203,6 @@ def _kept(group: str, kind: str, plural: str, short: str, struct: type[msgspec.S
 
 _TAINTS, _LUA = taint_policy.ClusterTaintPolicy, customization.ResourceInterpreterCustomization
 _KEPT = (
-    _kept(quota.GROUP, quota.KIND, "federatedresourcequotas", "frq", quota.FederatedResourceQuota),
     _kept(policy.GROUP, "ClusterTaintPolicy", "clustertaintpolicies", "", _TAINTS, namespaced=False),
     _kept(customization.GROUP, "ResourceInterpreterCustomization", "resourceinterpretercustomizations", "ric", _LUA, namespaced=False),
     _kept(autoscaling.GROUP, autoscaling.FEDERATED_HPA, "federatedhpas", "fhpa", autoscaling.FederatedHPA),
@@ -225,6 +237,7 @@ ADDED: tuple[ResourceType, ...] = (
     _binding("ClusterResourceBinding", "clusterresourcebindings", "crb", namespaced=False),
     _WORK,
     _REBALANCER,
+    _QUOTA,
     *_KEPT,
     _own("FailoverPolicy", "failoverpolicies", (_column("Prefer", ".spec.prefer"), _AGE), short="fop"),
     _own(

@@ -183,52 +183,134 @@ async def assemble(
     new_uid: Callable[[], str] = lambda: str(uuid.uuid4()),
 ) -> tuple[Parts, Gateway]:
     """The gateway on a given bus, without sockets; the simulation calls this with its own. All ids come from `new_uid`."""
+    base = _base(config, bus, clock, chance, new_uid)
+    front = _front(base)
+    work = _work(base, front)
+    lease = Lease(bus, "projection", holder=f"{config.name}@{socket.gethostname()}:{config.state_dir}", ttl_s=LEASE_TTL_S, clock=clock)
+    projector = Projector(bus, base.index, base.events.publish, lease, clock=clock)
+    retention = Retention(base.state, base.entries, clock=clock, keep_days=config.change_keep_days, keep_min=config.changes_keep_min)
+    gateway = _gateway(base, front, work)
+    loops: list[Callable[[], Awaitable[None]]] = [
+        lambda: _held(lease, gateway.stopping),
+        projector.run,
+        retention.run,
+        resync(config.resync_interval_s, clock, chance, work.everything),
+        lambda: _again(finalize.RECHECK_S, clock, work.recheck),
+    ]
+    close: list[Callable[[], Awaitable[None]]] = [gateway.close, lease.release, base.progress.stop]
+    if inbox is not None:
+        received = inbox
+        loops.append(lambda: _until_stopped(received.run(gateway.answer_deploy), gateway.stopping))
+        close.insert(1, inbox.stop)
+    parts = Parts(
+        bus=bus,
+        views=(base.state, base.works),
+        queues=work.queues,
+        loops=loops,
+        serve=(
+            lambda: _open_to_members(base, front),
+            lambda: serve(bus, PLAN_SUBJECT, PlanRequest, gateway.plans.answer, queue="gateway"),
+        ),
+        close=close,
+        status=lambda: {"projected": projector.positions, "projecting": lease.held},
+    )
+    return parts, gateway
 
-    def new_change() -> str:
-        return origin.change_id(clock.now(), new_uid())
 
-    entries, events = Entries(bus, clock), EventLog(bus, clock)
+@dataclass(frozen=True, kw_only=True)
+class _Base:
+    """What every part stands on."""
+
+    config: GatewayConfig
+    bus: Bus
+    clock: Clock
+    chance: Callable[[], float]
+    new_uid: Callable[[], str]
+    entries: Entries
+    events: EventLog
+    state: View
+    works: View
+    registry: Registry
+    index: Index
+    progress: ProgressReader
+
+    def new_change(self) -> str:
+        return origin.change_id(self.clock.now(), self.new_uid())
+
+    def queue(self, name: str, handle: Callable[[Ref], Awaitable[int]], workers: int = 1) -> WorkQueue[Ref]:
+        return WorkQueue(name, handle, clock=self.clock, workers=workers, passed=self.state.passed, random=self.chance)
+
+
+def _base(config: GatewayConfig, bus: Bus, clock: Clock, chance: Callable[[], float], new_uid: Callable[[], str]) -> _Base:
     state = View(bus, STATE, STATE_FAMILIES, name="gateway-state", clock=clock)
     works = View(bus, WORK, (WORKS,), name="gateway-work", clock=clock)
-    registry, index, progress = kinds.registry(), Index(state, works), ProgressReader(bus, clock=clock)
-    store = HubStore(state, works, entries, registry, index, new_change=new_change, window=config.watch_window)
-    admission = HubAdmission(state, now=clock.now, object_bytes_max=config.object_bytes_max)
+    return _Base(
+        config=config, bus=bus, clock=clock, chance=chance, new_uid=new_uid, entries=Entries(bus, clock), events=EventLog(bus, clock),
+        state=state, works=works, registry=kinds.registry(), index=Index(state, works), progress=ProgressReader(bus, clock=clock),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Front:
+    """What takes writes."""
+
+    api: ApiServer
+    store: HubStore
+    hub: Hub
+    """The API as the gateway itself uses it."""
+    deploys: Deploys
+
+
+def _front(base: _Base) -> _Front:
+    config, state, entries, registry, index = base.config, base.state, base.entries, base.registry, base.index
+    store = HubStore(state, base.works, entries, registry, index, new_change=base.new_change, window=config.watch_window)
+    admission = HubAdmission(state, now=base.clock.now, object_bytes_max=config.object_bytes_max)
     options = msgspec.structs.replace(HUB, object_bytes_max=config.object_bytes_max, request_bytes_max=config.request_bytes_max)
 
     def api_over(store: Store, served: Registry, uid: Callable[[], str]) -> ApiServer:
-        return ApiServer(store, served, now=clock.now, uid=uid, admission=admission, options=options)
+        return ApiServer(store, served, now=base.clock.now, uid=uid, admission=admission, options=options)
 
     def serve_staged(store: Store, uid: Callable[[], str]) -> Handler:
         return api_over(store, Registry(registry), uid).handle  # Its own registry: what a refused deploy would have defined is not served.
 
-    api = api_over(store, registry, new_uid)
-    hub = Hub(api.handle, store, registry)
-    limits = Limits(deploy_bytes_max=config.deploy_bytes_max, objects_max=config.deploy_objects_max)
+    api = api_over(store, registry, base.new_uid)
     deploys = Deploys(
-        store=store, view=state, entries=entries, registry=registry, index=index, serve=serve_staged, events=events, clock=clock,
-        new_uid=new_uid, new_change=new_change, limits=limits, refresh=api.refresh,
+        store=store, view=state, entries=entries, registry=registry, index=index, serve=serve_staged, events=base.events,
+        clock=base.clock, new_uid=base.new_uid, new_change=base.new_change, refresh=api.refresh,
+        limits=Limits(deploy_bytes_max=config.deploy_bytes_max, objects_max=config.deploy_objects_max),
     )  # fmt: skip
+    return _Front(api, store, Hub(api.handle, store, registry), deploys)
 
-    changes = Changes(state, works, index, ViewFacts(state, works, index, progress), entries, events, clock=clock)
-    answering: WorkQueue[Ref] = WorkQueue(
-        "answers", changes.reconcile, clock=clock, workers=SPLIT_ANSWERS, passed=state.passed, random=chance
-    )
+
+@dataclass(frozen=True)
+class _Work:
+    """What the gateway carries on by itself, each with its queue."""
+
+    changes: Changes
+    finalizer: Finalizer
+    queues: tuple[WorkQueue[Ref], ...]
+    everything: Callable[[], None]
+    """Looks at all there is, after a view was built anew and from time to time."""
+    recheck: Callable[[], None]
+
+
+def _work(base: _Base, front: _Front) -> _Work:
+    state, index, clock = base.state, base.index, base.clock
+    facts = ViewFacts(state, base.works, index, base.progress)
+    changes = Changes(state, base.works, index, facts, base.entries, base.events, clock=clock)
+    finalizer = Finalizer(state, base.entries)
+    rebalancers = Rebalancers(state, base.entries, base.progress, clock=clock)
+    quotas = Quotas(state, base.entries, front.hub, base.new_change)
+
+    answering = base.queue("answers", changes.reconcile, SPLIT_ANSWERS)
+    finalizing = base.queue("finalizing", finalizer.reconcile, base.config.workers)
+    rebalancing = base.queue("rebalancing", rebalancers.reconcile)
+    counting = base.queue("quotas", quotas.reconcile)
+
     changes.feed(answering)
-    progress.subscribe(changes.on_progress)
-
-    finalizer = Finalizer(state, entries, clock, index.forget)
-    finalizing: WorkQueue[Ref] = WorkQueue(
-        "finalizing", finalizer.reconcile, clock=clock, workers=config.workers, passed=state.passed, random=chance
-    )
+    base.progress.subscribe(changes.on_progress)
     finalize.feed(state, finalizing)
-
-    rebalancers = Rebalancers(state, entries, progress, clock=clock)
-    rebalancing: WorkQueue[Ref] = WorkQueue(
-        "rebalancing", rebalancers.reconcile, clock=clock, workers=1, passed=state.passed, random=chance
-    )
     rebalancers.feed(rebalancing)
-    quotas = Quotas(state, entries)
-    counting: WorkQueue[Ref] = WorkQueue("quotas", quotas.reconcile, clock=clock, workers=1, passed=state.passed, random=chance)
     quotas.feed(counting)
 
     def everything() -> None:
@@ -238,54 +320,41 @@ async def assemble(
         finalize.sweep(state, finalizing)
 
     state.on_rebuilt(everything)
-    lease = Lease(bus, "projection", holder=f"{config.name}@{socket.gethostname()}:{config.state_dir}", ttl_s=LEASE_TTL_S, clock=clock)
-    projector = Projector(bus, index, events.publish, lease, clock=clock)
-    retention = Retention(state, entries, clock=clock, keep_days=config.change_keep_days, keep_min=config.changes_keep_min)
-    queries = Queries(state, works, index, changes, finalizer, entries, bus)
-    explainer = Explainer(view=state, works=works, index=index, finalizer=finalizer, registry=registry, bus=bus)
-    plans = Plans(view=state, works=works, entries=entries, deploys=deploys, bus=bus, clock=clock)
-    replays = Replays(explainer=explainer, bus=bus)
-    gateway = Gateway(
-        api=api, store=store, deploys=deploys, changes=changes, queries=queries, explainer=explainer, plans=plans, replays=replays,
-        events=events, new_change=new_change, stopping=asyncio.Event(), timeout_s=config.request_timeout_s,
-    )  # fmt: skip
+    queues = (answering, finalizing, rebalancing, counting)
+    return _Work(changes, finalizer, queues, everything, lambda: finalize.recheck(state, finalizing))
 
-    async def first_namespaces() -> None:
-        origin.enter(origin.Origin("gateway", new_change(), trusted=True))
-        await api.create_namespaces(("kube-node-lease", "kube-public", *KEPT_NAMESPACES))
 
-    async def register() -> Subscription:
-        """What every hub has from its first moment is there before anybody may join."""
-        await asyncio.create_task(first_namespaces())  # Its origin ends with it.
-        await progress.start()
-        registrar = Registrar(hub, new_uid=new_uid, new_change=new_change)
-        return await serve(bus, REGISTER_SUBJECT, Register, registrar.register, queue="gateway")
-
-    loops: list[Callable[[], Awaitable[None]]] = [
-        lambda: _held(lease, gateway.stopping),
-        projector.run,
-        retention.run,
-        resync(config.resync_interval_s, clock, chance, everything),
-        lambda: _again(finalize.RECHECK_S, clock, lambda: finalize.recheck(state, finalizing)),
-    ]
-    if inbox is not None:
-        received = inbox
-        loops.append(lambda: _until_stopped(received.run(gateway.answer_deploy), gateway.stopping))
-    close: list[Callable[[], Awaitable[None]]] = [gateway.close, lease.release, progress.stop]
-    if inbox is not None:
-        close.insert(1, inbox.stop)
-    return (
-        Parts(
-            bus=bus,
-            views=(state, works),
-            queues=(answering, finalizing, rebalancing, counting),
-            loops=loops,
-            serve=(register, lambda: serve(bus, PLAN_SUBJECT, PlanRequest, plans.answer, queue="gateway")),
-            close=close,
-            status=lambda: {"projected": projector.positions, "projecting": lease.held},
-        ),
-        gateway,
+def _gateway(base: _Base, front: _Front, work: _Work) -> Gateway:
+    """With everything that answers questions."""
+    state, works, index, bus = base.state, base.works, base.index, base.bus
+    explainer = Explainer(view=state, works=works, index=index, finalizer=work.finalizer, registry=base.registry, bus=bus)
+    return Gateway(
+        api=front.api,
+        store=front.store,
+        deploys=front.deploys,
+        changes=work.changes,
+        queries=Queries(state, works, index, work.changes, work.finalizer, base.entries, bus),
+        explainer=explainer,
+        plans=Plans(view=state, works=works, entries=base.entries, deploys=front.deploys, bus=bus, clock=base.clock),
+        replays=Replays(explainer=explainer, bus=bus),
+        events=base.events,
+        new_change=base.new_change,
+        stopping=asyncio.Event(),
+        timeout_s=base.config.request_timeout_s,
     )
+
+
+async def _open_to_members(base: _Base, front: _Front) -> Subscription:
+    """What every hub has from its first moment is there before anybody may join."""
+    await asyncio.create_task(_first_namespaces(base, front.api))  # Its origin ends with it.
+    await base.progress.start()
+    registrar = Registrar(front.hub, new_uid=base.new_uid, new_change=base.new_change)
+    return await serve(base.bus, REGISTER_SUBJECT, Register, registrar.register, queue="gateway")
+
+
+async def _first_namespaces(base: _Base, api: ApiServer) -> None:
+    origin.enter(origin.Origin("gateway", base.new_change(), trusted=True))
+    await api.create_namespaces(("kube-node-lease", "kube-public", *KEPT_NAMESPACES))
 
 
 async def _held(lease: Lease, stopping: asyncio.Event) -> None:

@@ -132,9 +132,11 @@ class Hub:
         )  # fmt: skip
         return await self.entries.write(draft, expected=previous.revision if previous else 0)
 
-    async def render(self, ref: Ref, cluster: str, member: str) -> int:
+    async def render(self, ref: Ref, cluster: str, member: str, **fields: Any) -> int:
         object_, previous = await self.object(ref), await self.entries.read(WORKS, ref, member)
-        work = Work(cluster=cluster, epoch=1, template_uid=object_.uid, template_revision=object_.content, manifest=object_.body)
+        work = Work(
+            cluster=cluster, epoch=1, template_uid=object_.uid, template_revision=object_.content, manifest=object_.body, **fields
+        )  # fmt: skip
         draft = Draft(family=WORKS, ref=ref, body=work, member=member, uid=object_.uid, change=object_.change, author="override-renderer")
         return await self.entries.write(draft, expected=previous.revision if previous else 0)
 

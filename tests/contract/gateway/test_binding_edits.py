@@ -9,6 +9,7 @@ import pytest
 
 from shoal.api.binding import Removal
 from shoal.api.meta import Ref
+from shoal.api.status import CopyStatus
 from shoal.messages.catalogue import OBJECT
 from support.servers import eventually
 
@@ -156,3 +157,41 @@ async def test_a_federated_quota_tells_what_is_used(hub) -> None:
     assert told["status"]["overall"] == {"cpu": "4", "pods": "10"}
     await hub.bind(WEB, "m1")
     await hub.eventually(path, lambda told: told["status"]["overallUsed"]["pods"] == "2")
+
+
+PARTS = """
+apiVersion: policy.karmada.io/v1alpha1
+kind: FederatedResourceQuota
+metadata: {name: all, namespace: shop}
+spec:
+  overall: {cpu: "4"}
+  staticAssignments:
+    - {clusterName: m1, hard: {cpu: "1"}}
+    - {clusterName: m2, hard: {cpu: "2"}}
+"""
+
+
+@pytest.mark.spec("R01", "R03", "R15.2")
+async def test_a_federated_quotas_parts_are_placed_and_go_with_it(hub) -> None:
+    await hub.kubectl("apply", "-f", "-", stdin=SHOP)
+    await hub.kubectl("apply", "-f", "-", stdin=PARTS)
+    policies = "/apis/policy.karmada.io/v1alpha1/namespaces/shop"
+    part = "/api/v1/namespaces/shop/resourcequotas/all"
+    await hub.eventually(part, lambda told: told.get("spec") == {"hard": {"cpu": "1"}})
+    _, policy = await hub.get(f"{policies}/propagationpolicies/quota-all")
+    assert policy["spec"]["placement"]["clusterAffinity"]["clusterNames"] == ["m1", "m2"]
+    _, override = await hub.get(f"{policies}/overridepolicies/quota-all")
+    assert [rule["overriders"]["plaintext"][0]["value"] for rule in override["spec"]["overrideRules"]] == [{"cpu": "1"}, {"cpu": "2"}]
+    ref, made = Ref("", "ResourceQuota", "shop", "all"), Ref("policy.karmada.io", "PropagationPolicy", "shop", "quota-all")
+    await hub.bind(ref, "m1", "m2")
+    await hub.tell(ref, CopyStatus(cluster="m1", applied=True, status={"hard": {"cpu": "1"}, "used": {"cpu": "250m"}}))
+    quota = f"{policies}/federatedresourcequotas/all"
+    told = await hub.eventually(quota, lambda told: told.get("status", {}).get("aggregatedStatus", [{}])[0].get("used") == {"cpu": "250m"})
+    assert told["status"]["aggregatedStatus"][1] == {"clusterName": "m2", "hard": {"cpu": "2"}}
+    revision = (await hub.object(made)).revision
+    await hub.kubectl("patch", "frq", "all", "-n", "shop", "--type=merge", "-p", '{"spec":{"overall":{"cpu":"5"}}}')
+    await hub.eventually(quota, lambda told: told["status"]["overall"] == {"cpu": "5"})
+    assert (await hub.object(made)).revision == revision, "what is as wanted is not written again"
+    await hub.kubectl("delete", "frq", "all", "-n", "shop")
+    await hub.eventually(f"{policies}/overridepolicies/quota-all", lambda told: told.get("code") == 404)
+    await hub.eventually(part, lambda told: bool(told.get("metadata", {}).get("deletionTimestamp")))

@@ -12,6 +12,7 @@ from shoal.api.cluster import MEMBER_ID_ANNOTATION
 from shoal.api.errors import BusUnavailable
 from shoal.api.meta import Ref
 from shoal.api.status import CopyStatus
+from shoal.api.work import AppliedOverride
 from shoal.bus.events import send_deploy
 from shoal.bus.requests import ask
 from shoal.messages.catalogue import OBJECT, REGISTER_SUBJECT, STATE, DeployAnswer, Register, Registered
@@ -229,6 +230,32 @@ async def test_a_change_is_followed_into_the_clusters(hub) -> None:
         ("work.applied", "m1"), ("binding.scheduled", None), ("object.created", None),
     }  # fmt: skip
     assert (await hub.get("/api/status"))[1]["oldest_change"] is None
+
+
+@pytest.mark.spec("G14", "G16", "R5.6", "R5.7")
+async def test_a_failed_override_is_told_on_binding_work_and_as_an_event(hub) -> None:
+    m1 = await join(hub, "m1")
+    await hub.deploy("1", version="1", manifests=[namespace(), policy(), deployment()])
+    await hub.bind(WEB, "m1")
+    await hub.render(WEB, "m1", m1, error="OverridePolicy/shop/p, rule 1: broken")
+    path = "/apis/work.karmada.io/v1alpha2/namespaces/shop/resourcebindings/web-deployment"
+
+    def overridden(shown: Any) -> list[str]:
+        return [one["message"] for one in shown.get("status", {}).get("conditions", ()) if one["type"] == "Overridden"]
+
+    shown = await hub.eventually(path, overridden)
+    assert overridden(shown) == ["m1: OverridePolicy/shop/p, rule 1: broken"]
+    assert "m1: OverridePolicy/shop/p, rule 1: broken" in await hub.kubectl("describe", "rb", "web-deployment", "-n", "shop")
+    await hub.render(WEB, "m1", m1, overrides=(AppliedOverride(policy="OverridePolicy/shop/p", overriders={"plaintext": []}),))
+    await hub.eventually(path, lambda shown: not overridden(shown))
+    _, works = await hub.get("/apis/work.karmada.io/v1alpha1/namespaces/karmada-es-m1/works")
+    annotations = next(
+        one["metadata"]["annotations"] for one in works["items"] if one["spec"]["workload"]["manifests"][0]["kind"] == "Deployment"
+    )
+    assert annotations["policy.karmada.io/applied-overrides"] == '[{"policyName":"p","overriders":{"plaintext":[]}}]'
+    found = await hub.eventually("/api/events", lambda told: any(one["data"].get("overrides") for one in told))
+    told = [(one["type"], one["data"].get("reason"), one["data"].get("overrides")) for one in found if one["type"].startswith("work.")]
+    assert told == [("work.failed", "OverrideFailed", None), ("work.rendered", None, ["OverridePolicy/shop/p"])]
 
 
 async def test_superseded_by_the_next_deploy(hub) -> None:

@@ -75,8 +75,11 @@ def rank_candidates(question: Question, feasible: Bits, targets: Mapping[str, Ta
     special = _special_names(question, targets)
     bits = feasible & ~special if special else feasible
     ranked = list(_among(ranking, question.snapshot, bits))
-    if special & feasible:
-        ranked.extend(_special(question, special & feasible, targets, topology))
+    if found := special & feasible:
+        own = _singled_out(question, targets)
+        # Nearly every cluster has a reservation while much is being decided, and then only that: no need to look for more.
+        ranked.extend(_reserved(question, found & ~own, topology))
+        ranked.extend(_special(question, found & own, targets, topology))
         ranked.sort()
     return ranked
 
@@ -143,6 +146,25 @@ def _special_names(question: Question, targets: Mapping[str, TargetCluster]) -> 
     if request.workload and request.estimates:
         bits |= snapshot.bits(request.estimates)
     return bits
+
+
+def _singled_out(question: Question, targets: Mapping[str, TargetCluster]) -> Bits:
+    """Clusters that are looked at one by one: those with a target, and those that were estimated."""
+    estimates = question.request.estimates if question.request.workload else None
+    return question.snapshot.bits(targets) | (question.snapshot.bits(estimates) if estimates else 0)
+
+
+def _reserved(question: Question, bits: Bits, topology: str) -> Iterator[Candidate]:
+    """Clusters of which nothing is special but what other decisions took of their room (E11)."""
+    request, snapshot = question.request, question.snapshot
+    room, groups = snapshot.heard_room(request.requirements, request.components), snapshot.groups(topology)
+    levels = snapshot.levels(request.options.prefer, PREFERENCE_MAX) if request.options.prefer else ()
+    names, taken = snapshot.names, request.reserved
+    for index in snapshot.indexes_in(bits):
+        left = room[index] - taken[names[index]]
+        left = left if left > 0 else 0
+        score = levels[index] if levels else 0
+        yield Candidate(0, -score, -left, names[index], left, 0, groups[index], 0)
 
 
 def _special(question: Question, bits: Bits, targets: Mapping[str, TargetCluster], topology: str) -> Iterator[Candidate]:

@@ -28,7 +28,7 @@ def test_admitted() -> None:
     assert refusals(whole) == []
 
 
-@pytest.mark.spec("AA18", "A06")
+@pytest.mark.spec("AA18")
 @pytest.mark.parametrize(
     ("manifest", "refusal"),
     [

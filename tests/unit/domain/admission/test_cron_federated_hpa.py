@@ -47,7 +47,7 @@ def test_admitted(manifest: dict[str, Any]) -> None:
 RULE = "spec.rules[0]"
 
 
-@pytest.mark.spec("AA19", "A15")
+@pytest.mark.spec("AA19")
 @pytest.mark.parametrize(
     ("manifest", "refusal"),
     [

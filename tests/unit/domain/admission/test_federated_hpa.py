@@ -57,7 +57,7 @@ def test_admitted(manifest: dict[str, Any]) -> None:
 METRIC = "spec.metrics[0]"
 
 
-@pytest.mark.spec("AA19", "A14")
+@pytest.mark.spec("AA19")
 @pytest.mark.parametrize(
     ("manifest", "refusal"),
     [

@@ -41,7 +41,7 @@ def test_admitted(manifest: dict[str, Any], old: dict[str, Any] | None) -> None:
 NAME = "name of a cluster has to be 1 to 48 lower case letters, digits or '-', with a letter or digit at both ends"
 
 
-@pytest.mark.spec("AA20", "A16")
+@pytest.mark.spec("AA20")
 @pytest.mark.parametrize(
     ("manifest", "old", "refusal"),
     [

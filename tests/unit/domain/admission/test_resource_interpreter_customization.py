@@ -30,7 +30,7 @@ def test_admitted() -> None:
     assert refusals(customization(replicaResource=SCRIPT, retention=SCRIPT, componentResource=SCRIPT)) == []
 
 
-@pytest.mark.spec("AA21", "A11")
+@pytest.mark.spec("AA21")
 @pytest.mark.parametrize(
     ("manifest", "refusal"),
     [

@@ -24,7 +24,7 @@ SERVER_FILLED = {
 }
 
 
-@pytest.mark.spec("H04", "R6.5")
+@pytest.mark.spec("AA22", "H04", "R6.5")
 def test_prune_removes_what_the_server_filled_in():
     web = build.deployment(labels={"app": "web"})
     full = {**web, "metadata": {**web["metadata"], **SERVER_FILLED, "annotations": {"note": "x"}}, "status": {"replicas": 1}}

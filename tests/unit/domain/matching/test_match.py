@@ -251,7 +251,8 @@ def test_a_cluster_policy_depends_on_cluster_override_policies():
         pytest.param(build.manifest("work.karmada.io/v1alpha2", "ResourceBinding", "b"), True, id="work-group"),
         pytest.param(build.manifest("cluster.karmada.io/v1alpha1", "Cluster", "m1", ns=""), True, id="cluster-group"),
         pytest.param(build.manifest("apps.karmada.io/v1alpha1", "WorkloadRebalancer", "r", ns=""), True, id="an-order-to-this-hub"),
-        pytest.param(build.manifest("autoscaling.karmada.io/v1alpha1", "FederatedHPA", "h"), False, id="another-karmada-group"),
+        pytest.param(build.manifest("autoscaling.karmada.io/v1alpha1", "FederatedHPA", "h"), True, id="what-the-hub-is-to-scale"),
+        pytest.param(build.manifest("operator.karmada.io/v1alpha1", "Karmada", "k"), False, id="another-karmada-group"),
         pytest.param(build.config_map("extension-apiserver-authentication", ns="kube-system"), True, id="authentication"),
         pytest.param(
             build.manifest("v1", "Service", "s", labels={"resourcetemplate.karmada.io/claimed-by": "mcs"}), True, id="multi-cluster-service"

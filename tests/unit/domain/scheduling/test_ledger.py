@@ -307,3 +307,20 @@ def test_no_room_is_given_away_twice(steps, strategy):
             getattr(hub, what)(who)
         for name, total in CAPACITY.items():
             assert hub.spent(name) <= total, (name, msgspec.to_builtins(hub.bindings))
+
+
+@pytest.mark.spec("E11")
+@pytest.mark.parametrize("reserved", [{}, {"m1": 1}, {"m1": 2, "m2": 4, "m3": 9}])
+@pytest.mark.parametrize("held", [{}, {"m2": 1}])
+def test_reserved_room_is_no_room(reserved, held):
+    """What is reserved looks like a cluster that has so much less."""
+    free = {"m1": 5, "m2": 4, "m3": 3}
+    asked = build.request(build.placement(division=build.DYNAMIC), replicas=3, requests={"cpu": "1"}, reserved=reserved)
+    previous = build.binding(*(build.target(name, count) for name, count in held.items())) if held else None
+
+    def placed(request, room):
+        snapshot = Snapshot(build.cluster(name, free={"cpu": str(max(0, count))}) for name, count in room.items())
+        return schedule(request, snapshot, previous, now=NOW, position=5).clusters
+
+    less = {name: count - reserved.get(name, 0) for name, count in free.items()}
+    assert placed(asked, free) == placed(msgspec.structs.replace(asked, reserved={}), less)

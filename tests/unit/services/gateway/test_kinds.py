@@ -38,3 +38,22 @@ def test_schemas_name_the_fields_of_the_structs() -> None:
 @pytest.mark.spec("R1.12")
 def test_templates(ref: Ref, template: bool) -> None:
     assert kinds.is_template(ref) is template
+
+
+@pytest.mark.parametrize(
+    ("api_version", "kind", "kept"),
+    [
+        pytest.param("autoscaling.karmada.io/v1alpha1", "FederatedHPA", True, id="nobody-scales"),
+        pytest.param("policy.karmada.io/v1alpha1", "FederatedResourceQuota", False, id="quotas-are-enforced"),
+        pytest.param("apps/v1", "Deployment", False, id="workload"),
+    ],
+)
+def test_an_object_that_nothing_acts_upon_says_so(api_version: str, kind: str, kept: bool) -> None:
+    metadata = {"name": "x", "creationTimestamp": "2026-01-01T00:00:00Z"}
+    status = kinds.inert_status({"apiVersion": api_version, "kind": kind, "metadata": metadata})
+    assert (status is not None) == kept
+    assert status is None or status["conditions"][0]["lastTransitionTime"] == "2026-01-01T00:00:00Z"
+
+
+def test_kinds_that_nothing_acts_upon_warn() -> None:
+    assert {(one.group, one.kind) for one in kinds.ADDED if one.warning} == kinds.INERT.keys()

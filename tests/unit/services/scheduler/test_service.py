@@ -340,7 +340,7 @@ def quota(cpu: str) -> Manifest:
 def test_a_quota_over_all_clusters_is_kept_where_it_is_enforced() -> None:
     async def story(hub: Hub) -> None:
         await hub.objects(policy(), quota("5"))
-        await hub.join(m1=8, m2=8)
+        await hub.join(m1=20)
         await hub.objects(app("a", 3))
         await hub.until(lambda: hub.placed("a"), {"m1": 3})
         await hub.objects(app("b", 3))
