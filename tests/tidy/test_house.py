@@ -114,6 +114,8 @@ def test_the_lock_names_no_host() -> None:
 
 
 def test_the_distribution_asks_for_what_is_locked() -> None:
-    wanted = re.findall(r'^    "([a-z0-9-]+)', (ROOT / "libs/pyproject.toml").read_text().split("dependencies = [")[1].split("]")[0] + "\n", re.M)
+    wanted = re.findall(
+        r'^    "([a-z0-9-]+)', (ROOT / "libs/pyproject.toml").read_text().split("dependencies = [")[1].split("]")[0] + "\n", re.M
+    )
     listed = (ROOT / "requirements.in").read_text()
     assert [name for name in wanted if not re.search(rf"^{re.escape(name)}\b", listed, re.M)] == []

@@ -32,6 +32,10 @@ def live(*clusters: str, **removals: Removal) -> Seen:
     )
 
 
+APPLYING = CopyStatus(cluster="m1", reason="Applying")
+NOT_EMPTY = CopyStatus(cluster="m2", reason="NotEmpty", message="holds v1/x")
+
+
 @pytest.mark.parametrize(
     ("binding", "status", "held"),
     [
@@ -48,7 +52,7 @@ def live(*clusters: str, **removals: Removal) -> Seen:
         ),
         pytest.param(
             TOMBSTONE,
-            Seen(13, TemplateStatus(template_uid="u", copies=(CopyStatus(cluster="m1", reason="Applying"), CopyStatus(cluster="m2", reason="NotEmpty", message="holds v1/x"))), inputs={"binding": 12}),
+            Seen(13, TemplateStatus(template_uid="u", copies=(APPLYING, NOT_EMPTY)), inputs={"binding": 12}),
             "waits for m1, m2 (NotEmpty: holds v1/x)",
             id="something-stands-in-the-way",
         ),
