@@ -66,7 +66,10 @@ def policy(name: str, placement: dict[str, Any], *selectors: dict[str, Any]) -> 
         "apiVersion": "policy.karmada.io/v1alpha1",
         "kind": "ClusterPropagationPolicy",
         "metadata": {"name": name, "uid": f"policy-{name}"},
-        "spec": {"resourceSelectors": [{"apiVersion": "apps/v1", "kind": "Deployment", **one} for one in selectors or ({},)], "placement": placement},
+        "spec": {
+            "resourceSelectors": [{"apiVersion": "apps/v1", "kind": "Deployment", **one} for one in selectors or ({},)],
+            "placement": placement,
+        },
     }
 
 
@@ -130,22 +133,27 @@ class Hub:
         return last
 
     async def objects(self, *manifests: Manifest) -> int:
-        return await self.write([
-            Draft(family=OBJECT, ref=ref_of(one), body=one, uid=one["metadata"]["uid"], change="bench", author="bench") for one in manifests
-        ])
+        return await self.write(
+            [
+                Draft(family=OBJECT, ref=ref_of(one), body=one, uid=one["metadata"]["uid"], change="bench", author="bench")
+                for one in manifests
+            ]
+        )
 
     async def believe(self, *numbers: int, summary: ResourceSummary = ROOMY) -> int:
         status = ClusterStatus(api_enablements=APIS, resource_summary=summary)
         since = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        return await self.write([
-            Draft(
-                family=BELIEF,
-                ref=Ref("cluster.karmada.io", "Cluster", "", f"c{number:04}"),
-                body=Belief(member=f"id-{number}", state=READY, since=since, status=status),
-                author="bench",
-            )
-            for number in numbers
-        ])
+        return await self.write(
+            [
+                Draft(
+                    family=BELIEF,
+                    ref=Ref("cluster.karmada.io", "Cluster", "", f"c{number:04}"),
+                    body=Belief(member=f"id-{number}", state=READY, since=since, status=status),
+                    author="bench",
+                )
+                for number in numbers
+            ]
+        )
 
     async def until(self, condition: Callable[[], bool], what: str) -> float:
         """Seconds until it holds."""

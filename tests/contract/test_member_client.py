@@ -340,7 +340,7 @@ async def test_what_nodes_and_quotas_leave(api: Api, namespace: str) -> None:
     before = {room.name: room for room in await member.node_rooms()}
     for node, room in before.items():
         assert room.labels.get("kubernetes.io/hostname", node) == node
-        assert 0 < room.free["pods"]
+        assert room.free["pods"] > 0
     if before:
         await api.create(
             {
