@@ -77,6 +77,7 @@ class Reconciler:
             raise
         except Terminal as error:
             self._tell(ref, work, None, error, started, headers)
+            self.parked.look_again(ref)  # A webhook or a quota that refuses today may not tomorrow; nobody tells us then.
             return
         self._tell(ref, work, live, step if isinstance(step, Refuse | Nothing) else None, started, headers)
         if isinstance(step, Refuse) and step.reason in PASSING:

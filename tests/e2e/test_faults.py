@@ -161,6 +161,11 @@ def test_the_exit_code_of_a_deploy_says_how_it_ended(hub: Machine) -> None:
         told = send("refused-there", "registry.example/app:1", "--timeout", "20", code=3)
     assert "closed on Sundays" in told
     assert "m1" in told
+
+    def there() -> bool:
+        return "refused-there" in hub.objects("m1", "deployments", NAMESPACE)
+
+    eventually(there, limit_s=40, what="applied once nobody refuses it any more")
     accepted = send("fine", "registry.example/app:1", "--no-wait", code=0)
     assert "accepted fine" in accepted
 
