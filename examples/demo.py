@@ -252,7 +252,7 @@ def main() -> int:
             come_back(demo, fail(demo))
             join(demo)
             demo.say("One change, traced through every process")
-            demo.shoal("trace", change)
+            demo.shoal("trace", change, "Deployment/web")
             demo.say("Done: everything above was read from the running system")
         except (StepFailed, StopIteration, subprocess.TimeoutExpired) as error:
             print(f"\nthe demo failed: {error}", file=sys.stderr)

@@ -200,6 +200,12 @@ EXPLAINED = {
             ["    0 ms   accepted   gateway", "   42 ms   applied    agent"], id="trace",
         ),
         pytest.param(
+            ["trace", "01A", "Deployment/web"], "/api/trace/01A",
+            [{"hop": "work", "service": "override-renderer", "ref": "apps/Deployment/shop/web", "afterMs": 7},
+             {"hop": "cluster.lost", "service": "override-renderer", "ref": "Service/shop/web", "afterMs": 8}],
+            ["    7 ms   work"], id="trace-one-object",
+        ),
+        pytest.param(
             ["explain", "shop"], "/api/explain?app=shop", {"objects": [EXPLAINED]},
             ["policy    PropagationPolicy/shop/web", "m3       TaintNotTolerated gpu:NoSchedule", "ReplacementReady", "m1 gets 2 of 2"],
             id="explain",
