@@ -158,7 +158,7 @@ def start(demo: Demo) -> None:
     demo.shoal("clusters")
 
 
-def deploy(demo: Demo) -> str:
+def deploy(demo: Demo) -> None:
     demo.say("The base services, then CI publishes the shop: one event, plain manifests, Karmada policies")
     demo.shoal("deploy", "-f", str(ROOT / "base"), "--no-wait")
     lines = demo.shoal("deploy", "-f", str(ROOT / "shop"), "--version", "1.0.0", "-o", "json", show=False).splitlines()
@@ -167,7 +167,8 @@ def deploy(demo: Demo) -> str:
     print(f"  change {change}: {events[-1].get('state')}")
     demo.say("Where it runs, and each vendor's own image")
     demo.shoal("where", "shop")
-    return str(change)
+    demo.say("That change, traced through every process")
+    demo.shoal("trace", change, "Deployment/web")
 
 
 def refuse(demo: Demo) -> None:
@@ -202,8 +203,8 @@ def come_back(demo: Demo, victim: str) -> None:
     demo.say(f"{victim} comes back, with the copies it had")
     targets = {name: {copy["cluster"] for copy in copies} - {victim} for name, copies in demo.where().items()}
     demo.shoal("member", "start", victim)
-    old = sorted(demo.until(lambda: demo.copies(victim), f"an answer of {victim}"))
-    print(f"  in {victim} when it is back: {', '.join(old) or 'nothing'}")
+    seen = demo.until(lambda: (demo.copies(victim),) if demo.copies(victim) is not None else None, f"an answer of {victim}")[0]
+    print(f"  in {victim} at its first answer: {', '.join(sorted(seen)) or 'the agent was faster, nothing is left'}")
 
     def tidy() -> bool:
         wanted_here = {name for name, copies in demo.where().items() if any(copy["cluster"] == victim for copy in copies)}
@@ -211,6 +212,9 @@ def come_back(demo: Demo, victim: str) -> None:
 
     demo.until(tidy, "only what belongs there")
     time.sleep(1.0)
+    for event in map(json.loads, demo.shoal("events", "--type", "work.removed", "-o", "json", show=False).splitlines()):
+        if event["data"].get("cluster") == victim and "/Deployment/" in event["subject"]:
+            print(f"  {event['time'][:23]}  {event['type']}  {event['subject']} in {victim}: its old copy, gone now")
     twice = []
     for name, clusters in targets.items():
         copies = {cluster for cluster in PLACES if cluster != "m7" and name in demo.member(cluster, "deployments", "shop")}
@@ -247,12 +251,10 @@ def main() -> int:
         demo = Demo(state.resolve())
         try:
             start(demo)
-            change = deploy(demo)
+            deploy(demo)
             refuse(demo)
             come_back(demo, fail(demo))
             join(demo)
-            demo.say("One change, traced through every process")
-            demo.shoal("trace", change, "Deployment/web")
             demo.say("Done: everything above was read from the running system")
         except (StepFailed, StopIteration, subprocess.TimeoutExpired) as error:
             print(f"\nthe demo failed: {error}", file=sys.stderr)

@@ -165,13 +165,13 @@ class Projector:
 
     def _of_report(self, entry: Entry[Any]) -> tuple[Fact | None, str]:
         key = (entry.member, entry.ref)
-        if entry.deleted or not entry.has_body:
+        if not entry.has_body:
             self._spoken.pop(key, None)
             return None, ""
-        report = bodies.report(entry)
+        report = bodies.report(entry)  # Also a tombstone's: that the copy is gone is the last thing a report says.
         fact, self._spoken[key] = narrate.of_report(self._index.cluster_of(entry.member), report, self._spoken.get(key))
         if report.gone:
-            del self._spoken[key]
+            self._spoken.pop(key, None)
         return fact, f"REPORT/{entry.member}/{report.work_revision}/{entry.digest}"
 
     async def _previous(self, stored: Stored) -> Entry[Any] | None:

@@ -155,6 +155,12 @@ def test_a_deletion_reaches_a_member_that_was_away(hub: Machine) -> None:
     hub.shoal("member", "stop", "m2")
     hub.kubectl("delete", "configmap", "passing", "-n", NAMESPACE, "--wait=false")
     eventually(lambda: "passing" not in hub.objects("m1", "configmaps", NAMESPACE), limit_s=15, what="gone in m1")
+
+    def told() -> set[str]:
+        facts = hub.hub.get("/api/events")
+        return {f["data"]["cluster"] for f in facts if f["type"] == "work.removed" and f["subject"].endswith("/passing")}
+
+    eventually(lambda: told() == {"m1"}, limit_s=10, what="the event that its copy in m1 is gone")
     shown = json.loads(hub.kubectl("get", "configmap", "passing", "-n", NAMESPACE, "-o", "json"))
     assert shown["metadata"]["deletionTimestamp"], "pending and visible while m2 is away"
     hub.shoal("member", "start", "m2")

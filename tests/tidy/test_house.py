@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib.util
 import re
 import subprocess
 import sys
@@ -107,6 +108,17 @@ def test_a_wall_holds_when_leaned_on(room: str, line: str, tmp_path: Path) -> No
     )
     assert result.returncode != 0
     assert "BROKEN" in result.stdout
+
+
+@pytest.mark.parametrize(
+    "package", ["shoal", "shoal_gateway", "shoal_scheduler", "shoal_override_renderer", "shoal_agent", "shoal_health_monitor"]
+)
+def test_what_runs_is_what_stands_here(package: str) -> None:
+    """An installation in place that copied the services would go on running what they were."""
+    found = importlib.util.find_spec(package)
+    assert found is not None
+    assert found.origin is not None
+    assert Path(found.origin).is_relative_to(ROOT / ("libs" if package == "shoal" else "services"))
 
 
 def test_the_lock_names_no_host() -> None:
