@@ -34,8 +34,13 @@ class Knowledge:
         """By name; one without a member id has not registered yet."""
         return self._clusters.by_name
 
-    def heard(self, entry: Entry[Any]) -> None:
-        """Takes in one entry of STATE; in order, also while the view loads."""
+    def heard(self, entry: Entry[Any]) -> bool:
+        """Takes in one entry of STATE; in order, also while the view loads. True when a cluster looks different to what is rendered for it."""
+        before = _asked_of(self.clusters.get(entry.ref.name))
+        self._take_in(entry)
+        return entry.ref.group == CLUSTER_GROUP and _asked_of(self.clusters.get(entry.ref.name)) != before
+
+    def _take_in(self, entry: Entry[Any]) -> None:
         ref = entry.ref
         if entry.family.name == OBJECT.name and ref.group == CLUSTER_GROUP:
             self._clusters.told(ref.name, None if entry.deleted else entry.body)
@@ -77,6 +82,11 @@ class Knowledge:
                 if removal.wait_for == OWNERS_GONE:
                     for owner in removal.owners:
                         self._waiting[owner].add(entry.ref)
+
+
+def _asked_of(cluster: ClusterView | None) -> tuple[Any, ...]:
+    """What override rules ask of a cluster (R3.5), and the id under which it is addressed; its room and its state change far more often."""
+    return () if cluster is None else (cluster.member, cluster.labels, cluster.provider, cluster.region, cluster.zones)
 
 
 def may_select(policy: OverridePolicy | None, template: Manifest) -> bool:

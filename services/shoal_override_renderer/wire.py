@@ -15,7 +15,7 @@ from shoal.bus.progress import ProgressReporter
 from shoal.bus.requests import serve
 from shoal.bus.view import View
 from shoal.bus.work_queue import WorkQueue
-from shoal.messages.catalogue import BELIEF, BINDING, OBJECT, STATE, STATE_FAMILIES, STATUS, WORK, WORKS, ListWorks
+from shoal.messages.catalogue import BINDING, OBJECT, STATE, STATE_FAMILIES, STATUS, WORK, WORKS, ListWorks
 from shoal.runtime.bus import connect_bus
 from shoal.runtime.clock import SystemClock
 from shoal.runtime.config import RendererConfig
@@ -68,7 +68,7 @@ class Triggers:
     queue: WorkQueue[Ref]
 
     def heard(self, entry: Entry[Any], previous: Entry[Any] | None) -> None:
-        self.knowledge.heard(entry)
+        cluster_differs = self.knowledge.heard(entry)
         if not self.state.complete:
             return  # Everything is queued once the view is complete.
         ref = entry.ref
@@ -78,7 +78,7 @@ class Triggers:
             self._status(entry)
         elif entry.family.name == OBJECT.name and ref.kind in OVERRIDE_KINDS:
             self._override(entry, previous)
-        elif entry.family.name == BELIEF.name and _member(entry) != _member(previous):
+        elif cluster_differs:
             self._cluster(entry)
         if entry.family.name in (BINDING.name, STATUS.name):
             for waiting in self.knowledge.waiting_for(ref):
@@ -103,11 +103,7 @@ class Triggers:
                 self.queue.add(binding.ref, sequence=entry.revision)
 
     def _cluster(self, entry: Entry[Any]) -> None:
+        """What runs there: Karmada waits until something else touches it (R5.8); here a rule that no longer holds is not left standing (GX03)."""
         for binding in self.state.entries(BINDING):
             if binding.body.target(entry.ref.name) or entry.ref.name in binding.body.removals:
                 self.queue.add(binding.ref, sequence=entry.revision)
-
-
-def _member(entry: Entry[Any] | None) -> str:
-    """The id under which a believed cluster is addressed; other changes of a cluster render nothing by themselves (R5.8)."""
-    return "" if entry is None or entry.deleted else entry.body.member

@@ -10,7 +10,7 @@ from shoal.domain.deciding import priority_of
 CLASSES = {"high": 1000, "low": -5}
 
 
-@pytest.mark.spec("R05")
+@pytest.mark.spec("R05", "B29")
 @pytest.mark.parametrize(
     ("source", "name", "pods", "priority"),
     [

@@ -30,7 +30,7 @@ def test_names() -> None:
     assert shapes.work_ref("m1", NGINX) == Ref("work.karmada.io", "Work", "karmada-es-m1", "nginx-687f7fb96f")
 
 
-@pytest.mark.spec("A08", "R2.1", "R8.1", "R8.2")
+@pytest.mark.spec("E10", "A08", "R2.1", "R8.1", "R8.2")
 def test_binding() -> None:
     binding = Binding(
         template_uid="u",

@@ -8,8 +8,10 @@ from typing import Any, NamedTuple
 import msgspec
 import pytest
 
+from shoal.api.cluster import ClusterStatus, ResourceSummary
 from shoal.api.meta import Ref, ref_of
-from shoal.messages.catalogue import BINDING, OBJECT, Family
+from shoal.api.status import READY, Belief
+from shoal.messages.catalogue import BELIEF, BINDING, OBJECT, Family
 from shoal_override_renderer.knowledge import Knowledge
 from shoal_override_renderer.wire import Triggers
 from support import build
@@ -93,4 +95,43 @@ def test_override_changes(now: Told, before: Told | None, expected: list[dict[st
         triggers.heard(before, None)
     queue.keys.clear()
     triggers.heard(now, before)
+    assert queue.keys == {ref_of(manifest) for manifest in expected}
+
+
+def cluster_entry(**fields: Any) -> Told:
+    labels, spec = fields.pop("labels", {}), {"provider": "alpha", "region": "eu", **fields}
+    body = {"apiVersion": "cluster.karmada.io/v1alpha1", "kind": "Cluster", "metadata": {"name": "m1", "labels": labels}, "spec": spec}
+    return Told(OBJECT, Ref("cluster.karmada.io", "Cluster", "", "m1"), body)
+
+
+def believed(member: str, cpu: str = "8") -> Told:
+    status = ClusterStatus(resource_summary=ResourceSummary(allocatable={"cpu": cpu}))
+    return Told(BELIEF, Ref("cluster.karmada.io", "Cluster", "", "m1"), Belief(member=member, state=READY, since="", status=status))
+
+
+@pytest.mark.spec("GX03")
+@pytest.mark.parametrize(
+    ("now", "expected"),
+    [
+        pytest.param(cluster_entry(labels={"tier": "gold"}), [WEB], id="a-label"),
+        pytest.param(cluster_entry(region="us"), [WEB], id="a-field"),
+        pytest.param(cluster_entry(zones=["eu-a"]), [WEB], id="a-zone"),
+        pytest.param(believed("another"), [WEB], id="addressed-under-another-id"),
+        pytest.param(believed("id", cpu="4"), [], id="its-room-is-nothing-that-a-rule-asks-for"),
+        pytest.param(cluster_entry(), [], id="nothing"),
+    ],
+)
+def test_override_rules_ask_about_the_cluster(now: Told, expected: list[dict[str, Any]]) -> None:
+    """Only what runs in that cluster is rendered again, and only for what a rule may ask."""
+    entries = [Told(OBJECT, ref_of(manifest), manifest) for manifest in ALL]
+    bindings = [
+        Told(BINDING, ref_of(WEB), build.binding(build.target("m1"))),
+        Told(BINDING, ref_of(API), build.binding(build.target("m2"))),
+    ]
+    queue = Asked()
+    triggers = Triggers(Standing(*entries, *bindings), Knowledge(), queue)
+    triggers.heard(cluster_entry(), None)
+    triggers.heard(believed("id"), None)
+    queue.keys.clear()
+    triggers.heard(now, None)
     assert queue.keys == {ref_of(manifest) for manifest in expected}
