@@ -38,6 +38,15 @@ class Process:
             await eventually(ready)
         return address
 
+    async def __aenter__(self) -> Process:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Nothing stays behind, also when the test fails."""
+        if self._process is not None and self._process.returncode is None:
+            self._process.kill()
+            await self._process.wait()
+
     async def end(self, number: signal.Signals) -> int:
         assert self._process is not None
         self._process.send_signal(number)
@@ -45,8 +54,7 @@ class Process:
 
 
 async def test_killed_between_deploys_and_stopped_with_open_streams(server: NatsServer, tmp_path: Path) -> None:
-    async with fresh_streams(server), aiohttp.ClientSession() as http:
-        process = Process(server, tmp_path)
+    async with fresh_streams(server), aiohttp.ClientSession() as http, Process(server, tmp_path) as process:
         address = await process.start()
         manifests = [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}}]
         event = msgspec.json.encode({"id": "1", "source": "ci", "data": {"application": "shop", "version": "1", "manifests": manifests}})
