@@ -52,7 +52,7 @@ class Reconciler:
         """Brings one object to what the hub wants; writes nothing when it is so already. Raises `Retryable` for the queue to back off."""
         work = await self.works.get(ref)
         if work is None:
-            return 0  # Purged after we confirmed that it is gone.
+            return 0  # Nothing was ever wanted under this key.
         with following("apply", work.trace, object=str(ref)) as headers:
             await self._bring(ref, work, headers)
         return 0

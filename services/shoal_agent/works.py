@@ -26,7 +26,7 @@ class Works:
     def __init__(self, bus: Bus, entries: Entries, member: str, changed: Callable[[Ref], None]) -> None:
         self._bus, self._entries, self._member, self._changed = bus, entries, member, changed
         self._wanted: dict[Ref, int] = {}
-        """Highest revision heard of, by ref; a purged key stays until the next list."""
+        """Highest revision heard of, by ref; a key stays, as its tombstone does."""
         self._held: dict[Ref, Entry[Work]] = {}
         self.highest = 0
         """Highest `WORK` sequence heard of, for the beat."""
@@ -66,7 +66,7 @@ class Works:
         self.listed = True
 
     async def get(self, ref: Ref) -> Entry[Work] | None:
-        """The entry, at least as new as what was heard of; None when it was purged."""
+        """The entry, at least as new as what was heard of; None when there is none."""
         wanted, held = self._wanted.get(ref, 0), self._held.get(ref)
         if held is not None and held.revision >= wanted:
             return held

@@ -140,7 +140,7 @@ class HubStore:
         try:
             revision = await self._entries.write(draft, expected=current.revision if current is not None else 0)
         except RevisionConflict:
-            # A tombstone may have been written, or purged, without the view having heard of it; anything else is somebody's newer write.
+            # A tombstone may have been written without the view having heard of it; anything else is somebody's newer write.
             newest = await self._entries.read(OBJECT, draft.ref)
             if (current is not None and not current.deleted) or (newest is not None and not newest.deleted):
                 raise

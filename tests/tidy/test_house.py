@@ -9,7 +9,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
+
+from shoal.runtime.config import SERVICES
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = sorted(p.parent for top in ("libs/shoal", "services") for p in (ROOT / top).rglob("__init__.py"))
@@ -119,6 +122,13 @@ def test_what_runs_is_what_stands_here(package: str) -> None:
     assert found is not None
     assert found.origin is not None
     assert Path(found.origin).is_relative_to(ROOT / ("libs" if package == "shoal" else "services"))
+
+
+def test_every_setting_is_read_somewhere() -> None:
+    """A setting that nobody reads is a promise of the settings page that nobody keeps."""
+    code = "".join(module.read_text() for module in MODULES if module.name != "config.py")
+    fields = {field.name for kind in SERVICES for field in msgspec.structs.fields(kind)}
+    assert [name for name in sorted(fields) if not re.search(rf"config\.{name}\b", code)] == []
 
 
 def test_the_lock_names_no_host() -> None:

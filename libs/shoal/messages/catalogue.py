@@ -299,8 +299,6 @@ class Progress(Struct, frozen=True, kw_only=True):
     """Position in the stream the service reads its work from (`STATE`)."""
     wrote: int
     """Highest sequence of its own writes (scheduler: `STATE`, renderer: `WORK`)."""
-    passed: int = 0
-    """Renderer: the scheduler's `wrote` that it has seen."""
     behind: tuple[str, ...] = ()
     """Keys in back-off, at most 100; they are not current."""
 

@@ -128,12 +128,6 @@ class SchedulerConfig(HubConfig, frozen=True, kw_only=True):
     name: str = "scheduler"
     workers: Count = 64
     """Templates decided at once: all that are ready at one moment are written as one batch, with one fsync."""
-    unplaced_interval_s: Positive = 10.0
-    """A binding that is not fully placed is written again for a changed summary at most this often: each write is an fsync."""
-    explanation_bytes_max: Bytes = 65_536
-    """Compressed size of the explanation written with a decision; reasons beyond it are counted, not listed."""
-    progress_interval_s: Positive = 0.2
-    """How far the service has decided is published at most this often (5 a second), and only when it moved."""
     quota_enforcement: bool = False
     """Decisions that would exceed a FederatedResourceQuota's `spec.overall` are not made (QuotaExceeded). Off, as Karmada's gate
     FederatedQuotaEnforcement: `overall` is mandatory there, also for who only wants the parts of each cluster."""
@@ -153,8 +147,6 @@ class RendererConfig(HubConfig, frozen=True, kw_only=True):
     name: str = "override-renderer"
     page_items_max: Count = 1_000
     """Keys in one page of an agent's list; about 100 kB, far below the server's `max_payload`."""
-    progress_interval_s: Positive = 0.2
-    """As the scheduler's."""
 
 
 class MonitorConfig(HubConfig, frozen=True, kw_only=True):
@@ -167,10 +159,6 @@ class MonitorConfig(HubConfig, frozen=True, kw_only=True):
     """Silence after which a cluster is Suspect: two missed beats. It gets nothing new, nothing moves yet."""
     grace_s: Positive = 6.0
     """Silence after which a cluster is Lost and its workloads move: three missed beats, because a slow disk can swallow two."""
-    mass_share: Share = 0.3
-    """When more than this share of the clusters falls silent within one grace, the fault is more likely ours: no verdict is passed."""
-    mass_count_min: Count = 2
-    """And at least this many; with three clusters one may still be judged."""
     status_interval_s: Positive = 0.25
     """Aggregated status of one object is written at most this often: a rollout changes it many times a second, each write is an fsync."""
     page_items_max: Count = 1_000
