@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,30 @@ async def test_credentials(tmp_path: Path, server_says: str, file: str, fits: bo
             return
         with pytest.raises(BusUnavailable, match=r"(?i)authorization"):
             await connect(settings, name="test", clock=CLOCK, timeout_s=1.5)
+
+
+async def test_a_refusal_is_told_though_resets_follow_it() -> None:
+    """A server that refuses the password may reset the next attempt: CI once saw only `Connection reset by peer`."""
+    attempts = 0
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal attempts
+        attempts += 1
+        if attempts == 1:
+            writer.write(b'INFO {"server_id":"x","version":"2.15.1","headers":true,"max_payload":1048576,"auth_required":true}\r\n')
+            await reader.readline()
+            writer.write(b"-ERR 'Authorization Violation'\r\n")
+            await writer.drain()
+        writer.close()
+
+    listener = await asyncio.start_server(answer, "127.0.0.1", 0)
+    port = listener.sockets[0].getsockname()[1]
+    try:
+        with pytest.raises(BusUnavailable, match="Authorization Violation.*then"):
+            await connect(BusSettings(url=f"nats://127.0.0.1:{port}"), name="test", clock=CLOCK, timeout_s=1.5)
+    finally:
+        listener.close()
+    assert attempts > 1
 
 
 async def test_a_server_that_is_not_there_is_told() -> None:

@@ -37,6 +37,8 @@ PING_INTERVAL_S = 10.0
 PENDING_BYTES = 64 * 1024 * 1024
 """Not yet sent; a batch of 1,000 objects must fit without stalling."""
 DRAIN_S = 10.0
+TROUBLES = 8
+"""Different ones that are remembered while there is no connection; an outage of hours must not collect them."""
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -110,7 +112,9 @@ class Connection:
         self._waiting: dict[str, asyncio.Future[Msg]] = {}
         self._numbers = count(1)
         self._inbox = ""
-        self._last_error = ""
+        self._troubles: list[str] = []
+        """What went wrong since it was last connected, each once, in the order of its first time: a refusal of the server is not
+        hidden by the resets that follow it."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._rebuilding = False
 
@@ -140,7 +144,7 @@ class Connection:
             await asyncio.wait_for(self._dial(), timeout_s)
         except TimeoutError as error:
             self._closing = True
-            raise BusUnavailable(f"no bus at {self._settings.url}: {self._last_error or 'no answer'}") from error
+            raise BusUnavailable(f"no bus at {self._settings.url}: {', then '.join(self._troubles) or 'no answer'}") from error
         check_version(self.server_version, self._settings.url)
         self._spawn(self._watchdog())
 
@@ -170,9 +174,10 @@ class Connection:
 
     async def _on_error(self, error: Exception) -> None:
         text = f"{type(error).__name__}: {error}"
-        if text != self._last_error:  # One line for each new trouble, not one for each attempt.
-            log.warning("bus trouble", url=self._settings.url, error=text)
-        self._last_error = text
+        if text in self._troubles:  # One line for each new trouble, not one for each attempt.
+            return
+        log.warning("bus trouble", url=self._settings.url, error=text)
+        self._troubles = [*self._troubles, text][-TROUBLES:]
 
     async def _on_disconnected(self) -> None:
         if not self._ready.is_set():
@@ -194,7 +199,7 @@ class Connection:
             callback()
 
     def _up(self) -> None:
-        self._last_error = ""
+        self._troubles = []
         self._silent_since = None
         self._ready.set()
         log.info("bus connected", url=self._settings.url, server=self.server_version)
