@@ -56,7 +56,7 @@ async def test_a_refusal_is_told_though_resets_follow_it() -> None:
     listener = await asyncio.start_server(answer, "127.0.0.1", 0)
     port = listener.sockets[0].getsockname()[1]
     try:
-        with pytest.raises(BusUnavailable, match="Authorization Violation.*then"):
+        with pytest.raises(BusUnavailable, match=r"Authorization Violation.*then"):
             await connect(BusSettings(url=f"nats://127.0.0.1:{port}"), name="test", clock=CLOCK, timeout_s=1.5)
     finally:
         listener.close()
