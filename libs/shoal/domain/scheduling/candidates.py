@@ -96,21 +96,21 @@ def _ranked(question: Question, topology: str) -> _Ranking:
     """Made column by column, for speed."""
     request, snapshot = question.request, question.snapshot
     count = len(snapshot.names)
-    room: Sequence[int] = snapshot.heard_room(request.requirements, request.components) if request.workload else (UNLIMITED,) * count
+    room: Sequence[int] = snapshot.room(request.requirements, request.components) if request.workload else (UNLIMITED,) * count
     score: Sequence[int] = snapshot.levels(request.options.prefer, PREFERENCE_MAX) if request.options.prefer else (0,) * count
     columns = (repeat(0), map(neg, score), map(neg, room), snapshot.names, room, repeat(0), snapshot.groups(topology), repeat(0))
     unordered = list(map(Candidate, *columns))
     # Names are in order already, and sorting keeps the order of equals.
-    order = sorted(range(count), key=[*map(neg, room)].__getitem__)
+    order = sorted(range(count), key=room.__getitem__, reverse=True)
     if request.options.prefer:
-        order.sort(key=[*map(neg, score)].__getitem__)
+        order.sort(key=score.__getitem__, reverse=True)
     return _Ranking(tuple([unordered[place] for place in order]), tuple(order))
 
 
 def _reranked(question: Question, topology: str, before: _Ranking, places: frozenset[int]) -> _Ranking:
     """The ranking of before, but for the clusters at some places."""
     request, snapshot = question.request, question.snapshot
-    room: Sequence[int] = snapshot.heard_room(request.requirements, request.components) if request.workload else ()
+    room: Sequence[int] = snapshot.room(request.requirements, request.components) if request.workload else ()
     levels = snapshot.levels(request.options.prefer, PREFERENCE_MAX) if request.options.prefer else ()
     groups = snapshot.groups(topology)
     candidates, order = list(before.candidates), list(before.order)
@@ -157,7 +157,7 @@ def _singled_out(question: Question, targets: Mapping[str, TargetCluster]) -> Bi
 def _reserved(question: Question, bits: Bits, topology: str) -> Iterator[Candidate]:
     """Clusters of which nothing is special but what other decisions took of their room (E11)."""
     request, snapshot = question.request, question.snapshot
-    room, groups = snapshot.heard_room(request.requirements, request.components), snapshot.groups(topology)
+    room, groups = snapshot.room(request.requirements, request.components), snapshot.groups(topology)
     levels = snapshot.levels(request.options.prefer, PREFERENCE_MAX) if request.options.prefer else ()
     names, taken = snapshot.names, request.reserved
     for index in snapshot.indexes_in(bits):
@@ -172,7 +172,7 @@ def _special(question: Question, bits: Bits, targets: Mapping[str, TargetCluster
     request, snapshot = question.request, question.snapshot
     tiers = [snapshot.matching(affinity) for affinity in question.affinities] if len(question.affinities) > 1 else []
     prefer = [snapshot.bits(tier) for tier in request.prefer]
-    room = snapshot.heard_room(request.requirements, request.components) if request.workload else ()
+    room = snapshot.room(request.requirements, request.components) if request.workload else ()
     groups = snapshot.groups(topology)
     levels = snapshot.levels(request.options.prefer, PREFERENCE_MAX) if request.options.prefer else ()
     for index in snapshot.indexes_in(bits):

@@ -1,4 +1,4 @@
-"""Room in every cluster at once: the general estimator (`room_for`), column by column, since a decision asks a thousand clusters."""
+"""Room in every cluster at once: the general estimator (`heard_room`), column by column, since a decision asks a thousand clusters."""
 
 from __future__ import annotations
 
@@ -9,8 +9,13 @@ from shoal.api.cluster_view import ClusterView
 from shoal.domain.scheduling.estimate import UNLIMITED, amounts, room_for
 
 
+def heard_room(cluster: ClusterView, requirements: ReplicaRequirements | None) -> int:
+    """`room_for` a cluster that is heard; what is not takes nothing more, whatever it had room for when it was heard last."""
+    return room_for(cluster, requirements) if cluster.ready else 0
+
+
 class Rooms:
-    """What is free, one column per resource; prepared once per snapshot. Says of each cluster what `room_for` says."""
+    """What is free, one column per resource; prepared once per snapshot. Says of each cluster what `heard_room` says."""
 
     def __init__(self, clusters: Sequence[ClusterView]) -> None:
         self._clusters = clusters
@@ -47,12 +52,12 @@ class Rooms:
             room = [least if least < (fitting := free // amount) else fitting for least, free in zip(room, column, strict=True)]
         result = list(room)
         for place in self._graded:
-            result[place] = room_for(self._clusters[place], requirements)
+            result[place] = heard_room(self._clusters[place], requirements)
         return tuple(result)
 
 
 def _pods(cluster: ClusterView) -> int:
-    return max(0, min((cluster.free or {}).get("pods", 0) // 1000, UNLIMITED))
+    return max(0, min((cluster.free or {}).get("pods", 0) // 1000, UNLIMITED)) if cluster.ready else 0
 
 
 def _is_graded(cluster: ClusterView) -> bool:

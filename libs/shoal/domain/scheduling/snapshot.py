@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import copy
 from functools import partial
 from itertools import compress
-from operator import mul
 from typing import Any, TypeVar
 
 import msgspec
@@ -21,8 +20,8 @@ from shoal.api.cluster_view import ClusterView
 from shoal.api.meta import LabelSelector, Requirement
 from shoal.api.options import PRIORITY
 from shoal.api.policy import ClusterAffinity, Toleration
-from shoal.domain.scheduling.estimate import room_for, sets_for
-from shoal.domain.scheduling.rooms import Rooms
+from shoal.domain.scheduling.estimate import sets_for
+from shoal.domain.scheduling.rooms import Rooms, heard_room
 from shoal.domain.scheduling.topology import groups_by
 
 T = TypeVar("T")
@@ -234,14 +233,17 @@ class Snapshot:
         return self._remembered("taints", msgspec.msgpack.encode(tolerations), lambda: self._untolerated(tolerations))
 
     def room(self, requirements: ReplicaRequirements | None, components: tuple[Component, ...] = ()) -> tuple[int, ...]:
-        """By position of the cluster: how many further replicas of that size fit (R4.16), with several components whole sets (R4.20)."""
+        """By position of the cluster: how many further replicas of that size fit (R4.16), with several components whole sets (R4.20).
+
+        What is not heard takes nothing more, whatever it had room for when it was heard last.
+        """
         key = size_of(requirements, components)
         if len(components) > 1:
-            sets = partial(sets_for, components=components)
+            sets = partial(_heard_sets, components=components)
             return self.kept(("sets", key), lambda: tuple(map(sets, self.clusters)), partial(self._patched, sets))
         if self._rooms is None:
             self._rooms = Rooms(self.clusters)
-        room = partial(room_for, requirements=requirements)
+        room = partial(heard_room, requirements=requirements)
         return self.kept(("room", key), partial(self._rooms.of, requirements), partial(self._patched, room))
 
     def _patched(self, one: Callable[[ClusterView], int], before: tuple[int, ...], places: Iterable[int]) -> tuple[int, ...]:
@@ -249,14 +251,6 @@ class Snapshot:
         for place in places:
             answer[place] = one(self.clusters[place])
         return tuple(answer)
-
-    def heard_room(self, requirements: ReplicaRequirements | None, components: tuple[Component, ...] = ()) -> tuple[int, ...]:
-        """The same, but what is not heard takes nothing more, whatever it had room for when it was heard last."""
-        room = self.room(requirements, components)
-        if self.ready == self.universe:
-            return room
-        heard = ("heard", size_of(requirements, components))
-        return self.kept(heard, lambda: tuple(map(mul, room, self.flags(self.ready))))
 
     def groups(self, key: str) -> tuple[str, ...]:
         """By position of the cluster: its group of a topology (`topology.key_of`)."""
@@ -349,6 +343,10 @@ class Snapshot:
         for value in values:
             result |= by_value.get(value, 0)
         return result
+
+
+def _heard_sets(cluster: ClusterView, components: tuple[Component, ...]) -> int:
+    return sets_for(cluster, components) if cluster.ready else 0
 
 
 def size_of(requirements: ReplicaRequirements | None, components: tuple[Component, ...]) -> bytes:
