@@ -11,9 +11,9 @@ from typing import NamedTuple
 import msgspec
 
 from shoal.api.binding import TargetCluster
-from shoal.domain.scheduling.estimate import UNLIMITED
+from shoal.domain.scheduling.estimate import UNLIMITED, size_of
 from shoal.domain.scheduling.question import Question
-from shoal.domain.scheduling.snapshot import Bits, Snapshot, size_of
+from shoal.domain.scheduling.snapshot import Bits, Snapshot
 
 LOCALITY_SCORE = 100
 """For a cluster that has the workload already (R3.6)."""
@@ -86,7 +86,7 @@ def rank_candidates(question: Question, feasible: Bits, targets: Mapping[str, Ta
 
 def _ranking(question: Question, topology: str) -> _Ranking:
     request, snapshot = question.request, question.snapshot
-    size = size_of(request.requirements, request.components) if request.workload else b""
+    size = size_of(request.requirements, request.components) if request.workload else ()
     wanted = request.options.prefer
     key = ("ranking", size, wanted, topology)
     return snapshot.kept(key, lambda: _ranked(question, topology), lambda before, places: _reranked(question, topology, before, places))

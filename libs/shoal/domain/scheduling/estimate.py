@@ -10,6 +10,8 @@ from shoal.api.quantity import milli
 
 Amounts = tuple[tuple[str, int], ...]
 """Resource and thousandths, of one pod."""
+Size = tuple[tuple[Amounts, int], ...]
+"""Amounts of one pod, and pods: of a replica one pair, of a workload with several components one for each."""
 UNLIMITED = 2**31 - 1
 """Karmada's largest estimate."""
 _PODS_PER_NODE = 110
@@ -53,13 +55,15 @@ class Promised:
 _NOTHING = Promised()
 
 
-def room_for(cluster: ClusterView, requirements: ReplicaRequirements | None, promised: Promised = _NOTHING) -> int:
-    """R4.16, beside what is promised. A cluster without a summary has no room; a resource that it does not have at all neither."""
+def room_for(cluster: ClusterView, request: Mapping[str, int], promised: Promised = _NOTHING) -> int:
+    """R4.16, beside what is promised, for pods that ask for so much (`amounts`).
+
+    A cluster without a summary has no room; a resource that it does not have at all neither.
+    """
     if cluster.free is None:
         return 0
     free = _beside(cluster.free, promised)
     pods = min(free.get("pods", 0) // 1000, UNLIMITED)
-    request = amounts(requirements)
     if pods <= 0 or not request:
         return max(pods, 0)
     if any(count for count, _ in cluster.models):
@@ -72,11 +76,13 @@ def room_for(cluster: ClusterView, requirements: ReplicaRequirements | None, pro
     return _whole(free, request, pods)
 
 
-def _whole(free: dict[str, int], request: dict[str, int], pods: int) -> int:
-    return max(0, min([pods, *(free.get(name, 0) // amount for name, amount in request.items())]))
+def _whole(free: Mapping[str, int], request: Mapping[str, int], pods: int) -> int:
+    for name, amount in request.items():
+        pods = min(pods, free.get(name, 0) // amount)
+    return max(0, pods)
 
 
-def _graded(models: tuple[tuple[int, dict[str, int]], ...], request: dict[str, int]) -> dict[str, int]:
+def _graded(models: tuple[tuple[int, dict[str, int]], ...], request: Mapping[str, int]) -> dict[str, int]:
     """The part of a request that grades of nodes speak of."""
     return {name: amount for name, amount in request.items() if any(name in bounds for _, bounds in models)}
 
@@ -160,6 +166,17 @@ def amounts(requirements: ReplicaRequirements | None) -> dict[str, int]:
     """What one pod asks for, in thousandths; without what it asks nothing of."""
     found = {name: milli(text) for name, text in requirements.resource_request.items()} if requirements else {}
     return {name: amount for name, amount in found.items() if amount > 0}
+
+
+def size_of(requirements: ReplicaRequirements | None, components: tuple[Component, ...]) -> Size:
+    """All of a workload that the general estimate depends on: of one size there is one answer, whoever asks."""
+    if len(components) > 1:
+        return tuple((_sorted(component.replica_requirements), component.replicas) for component in components)
+    return ((_sorted(requirements), 1),)
+
+
+def _sorted(requirements: ReplicaRequirements | None) -> Amounts:
+    return tuple(sorted(amounts(requirements).items()))
 
 
 def _sets_on_nodes(groups: Nodes, pods: list[tuple[dict[str, int], int]], most: int) -> int:

@@ -20,7 +20,7 @@ from shoal.api.binding import Binding, Component, ReplicaRequirements
 from shoal.api.cluster import ResourceSummary
 from shoal.api.meta import Ref
 from shoal.api.status import CopyStatus, TemplateStatus
-from shoal.domain.scheduling.estimate import Amounts, Promised, amounts, room_for, sets_for
+from shoal.domain.scheduling.estimate import Amounts, Promised, Size, amounts, room_for, sets_for, size_of
 from shoal.domain.scheduling.snapshot import Snapshot
 
 SETTLE_S = 2.0
@@ -53,22 +53,19 @@ class Recorded(msgspec.Struct, frozen=True):
         return self.by_cluster
 
 
-class _Size(NamedTuple):
+class _Promise(NamedTuple):
     """What a binding puts into a cluster: pods of one size, or a whole set of several."""
 
-    requests: tuple[tuple[Amounts, int], ...]
-    """(amounts of one pod, pods); of a single pod template the number is per cluster and in `wanted`."""
+    size: Size
+    """Of a single pod template the number of pods is per cluster and in `wanted`."""
     whole: bool
 
 
 class _Claim(NamedTuple):
-    size: _Size
+    promise: _Promise
     wanted: dict[str, int]
     """Cluster -> pods; of a set: 1."""
     epochs: dict[str, int]
-
-
-_Key = tuple[tuple[Amounts, int], ...]
 
 
 class _Cached(msgspec.Struct):
@@ -93,7 +90,7 @@ class Ledger:
         self._awaited: set[tuple[float, str, Ref]] = set()
         self._log: list[str] = []
         """Clusters whose reservations changed, in order."""
-        self._cache: dict[_Key, _Cached] = {}
+        self._cache: dict[Size, _Cached] = {}
         self._cached_for: Snapshot | None = None
 
     def copy(self) -> Ledger:
@@ -160,7 +157,7 @@ class Ledger:
         if self._cached_for is not snapshot or len(self._cache) >= _CACHED_MAX:
             self._cached_for = snapshot
             self._cache.clear()
-        key = _key(requirements, components)
+        key = size_of(requirements, components)
         known = self._cache.get(key)
         if known is None:
             known = self._cache[key] = _Cached(len(self._log), {})
@@ -169,9 +166,9 @@ class Ledger:
             changed = set(self._log[known.version :])
             known.version = len(self._log)
         if changed:
-            taken = dict(known.taken)
+            taken, request = dict(known.taken), amounts(requirements)
             for name in changed:
-                count = self._taken_of(snapshot, name, requirements, components)
+                count = self._taken_of(snapshot, name, request, components)
                 if count:
                     taken[name] = count
                 else:
@@ -184,13 +181,13 @@ class Ledger:
         self._end(now.timestamp())
         return max(0.0, self._due[0][0] - now.timestamp()) if self._due else None
 
-    def _taken_of(self, snapshot: Snapshot, name: str, requirements: ReplicaRequirements | None, components: tuple[Component, ...]) -> int:
+    def _taken_of(self, snapshot: Snapshot, name: str, request: dict[str, int], components: tuple[Component, ...]) -> int:
         cluster, promised = snapshot.get(name), self._promised.get(name)
         if cluster is None or promised is None:
             return 0
         if len(components) > 1:
             return sets_for(cluster, components) - sets_for(cluster, components, promised)
-        return room_for(cluster, requirements) - room_for(cluster, requirements, promised)
+        return room_for(cluster, request) - room_for(cluster, request, promised)
 
     # --- how long a reservation stands ---
 
@@ -250,7 +247,7 @@ class Ledger:
                 self._weigh(ref, name)
 
     def _put(self, ref: Ref, name: str, claim: _Claim | None, left: int) -> None:
-        promises = tuple(_promises(claim.size, left)) if claim is not None and left > 0 else ()
+        promises = tuple(_promises(claim.promise, left)) if claim is not None and left > 0 else ()
         if self._open.get(name, {}).get(ref, ()) != promises:
             self._set(name, ref, promises)
 
@@ -274,10 +271,10 @@ def _claim(binding: Binding) -> _Claim | None:
     """None for what has no pods of its own."""
     components = binding.components
     if len(components) > 1:
-        size = _Size(tuple((_of_one(one.replica_requirements), one.replicas) for one in components), whole=True)
+        promise = _Promise(size_of(None, components), whole=True)
         wanted = {target.name: 1 for target in binding.clusters if target.name not in binding.attached}
     elif binding.replicas > 0 or binding.replica_requirements is not None:
-        size = _Size(((_of_one(binding.replica_requirements), 1),), whole=False)
+        promise = _Promise(size_of(binding.replica_requirements, ()), whole=False)
         wanted = {
             target.name: binding.replicas if target.replicas is None else target.replicas
             for target in binding.clusters
@@ -286,23 +283,12 @@ def _claim(binding: Binding) -> _Claim | None:
     else:
         return None
     wanted = {name: count for name, count in wanted.items() if count > 0}
-    return _Claim(size, wanted, {target.name: target.epoch for target in binding.clusters}) if wanted else None
+    return _Claim(promise, wanted, {target.name: target.epoch for target in binding.clusters}) if wanted else None
 
 
-def _key(requirements: ReplicaRequirements | None, components: tuple[Component, ...]) -> _Key:
-    """What the answer depends on: the sizes, and no more of the requirements."""
-    if len(components) > 1:
-        return tuple((_of_one(one.replica_requirements), one.replicas) for one in components)
-    return ((_of_one(requirements), 1),)
-
-
-def _of_one(requirements: ReplicaRequirements | None) -> Amounts:
-    return tuple(sorted(amounts(requirements).items()))
-
-
-def _promises(size: _Size, left: int) -> Iterator[tuple[Amounts, int]]:
-    for request, pods in size.requests:
-        yield request, pods if size.whole else left
+def _promises(promise: _Promise, left: int) -> Iterator[tuple[Amounts, int]]:
+    for request, pods in promise.size:
+        yield request, pods if promise.whole else left
 
 
 def _pods(kind: str, copy: CopyStatus | None, wanted: int, epoch: int) -> int:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from shoal.api.binding import ReplicaRequirements
 from shoal.api.cluster_view import ClusterView
-from shoal.domain.scheduling.estimate import UNLIMITED, amounts, room_for
+from shoal.domain.scheduling.estimate import UNLIMITED, room_for
 
 
-def heard_room(cluster: ClusterView, requirements: ReplicaRequirements | None) -> int:
+def heard_room(cluster: ClusterView, request: Mapping[str, int]) -> int:
     """`room_for` a cluster that is heard; what is not takes nothing more, whatever it had room for when it was heard last."""
-    return room_for(cluster, requirements) if cluster.ready else 0
+    return room_for(cluster, request) if cluster.ready else 0
 
 
 class Rooms:
@@ -41,10 +40,10 @@ class Rooms:
             (rooms._graded.add if _is_graded(cluster) else rooms._graded.discard)(place)
         return rooms
 
-    def of(self, requirements: ReplicaRequirements | None) -> tuple[int, ...]:
-        """By position of the cluster: how many further replicas of that size fit."""
+    def of(self, request: Mapping[str, int]) -> tuple[int, ...]:
+        """By position of the cluster: how many further pods that ask for so much fit."""
         room = self._pods
-        for name, amount in amounts(requirements).items():
+        for name, amount in request.items():
             column = self._free.get(name)
             if column is None:  # No cluster tells of it.
                 room = [0] * len(room)
@@ -52,7 +51,7 @@ class Rooms:
             room = [least if least < (fitting := free // amount) else fitting for least, free in zip(room, column, strict=True)]
         result = list(room)
         for place in self._graded:
-            result[place] = heard_room(self._clusters[place], requirements)
+            result[place] = heard_room(self._clusters[place], request)
         return tuple(result)
 
 

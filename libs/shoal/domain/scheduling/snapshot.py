@@ -20,7 +20,7 @@ from shoal.api.cluster_view import ClusterView
 from shoal.api.meta import LabelSelector, Requirement
 from shoal.api.options import PRIORITY
 from shoal.api.policy import ClusterAffinity, Toleration
-from shoal.domain.scheduling.estimate import sets_for
+from shoal.domain.scheduling.estimate import amounts, sets_for, size_of
 from shoal.domain.scheduling.rooms import Rooms, heard_room
 from shoal.domain.scheduling.topology import groups_by
 
@@ -243,8 +243,8 @@ class Snapshot:
             return self.kept(("sets", key), lambda: tuple(map(sets, self.clusters)), partial(self._patched, sets))
         if self._rooms is None:
             self._rooms = Rooms(self.clusters)
-        room = partial(heard_room, requirements=requirements)
-        return self.kept(("room", key), partial(self._rooms.of, requirements), partial(self._patched, room))
+        request = amounts(requirements)
+        return self.kept(("room", key), partial(self._rooms.of, request), partial(self._patched, partial(heard_room, request=request)))
 
     def _patched(self, one: Callable[[ClusterView], int], before: tuple[int, ...], places: Iterable[int]) -> tuple[int, ...]:
         answer = list(before)
@@ -347,11 +347,6 @@ class Snapshot:
 
 def _heard_sets(cluster: ClusterView, components: tuple[Component, ...]) -> int:
     return sets_for(cluster, components) if cluster.ready else 0
-
-
-def size_of(requirements: ReplicaRequirements | None, components: tuple[Component, ...]) -> bytes:
-    """What tells one size of replicas (with several components: of sets) from another."""
-    return msgspec.msgpack.encode(components if len(components) > 1 else requirements)
 
 
 def _levels(clusters: Sequence[ClusterView], prefer: tuple[str, ...], most: int) -> tuple[int, ...]:

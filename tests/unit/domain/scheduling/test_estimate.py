@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from shoal.api.binding import Component, ReplicaRequirements
-from shoal.domain.scheduling.estimate import room_for, sets_for
+from shoal.domain.scheduling.estimate import amounts, room_for, sets_for
 from support import build
 
 
@@ -39,7 +39,7 @@ GRADES = ((0, {"cpu": 0, "memory": 0}), (2, {"cpu": 1000, "memory": 4 * 1024**3 
     ],
 )
 def test_room_for(cluster, requirements, expected):
-    assert room_for(cluster, requirements) == expected
+    assert room_for(cluster, amounts(requirements)) == expected
 
 
 # Ex 4-l: "Set = 1x(1 cpu,2Gi) + 3x(2 cpu,4Gi) = 7 cpu,14Gi,4 pods; free 20 cpu,30Gi,9 pods -> min(2,2,2) = 2 sets."

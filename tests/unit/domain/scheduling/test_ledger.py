@@ -14,7 +14,7 @@ from shoal.api.binding import Component, ReplicaRequirements
 from shoal.api.cluster import ResourceSummary
 from shoal.api.status import CopyStatus, TemplateStatus
 from shoal.domain.scheduling import Ledger, Recorded, Request, Snapshot, schedule, to_binding
-from shoal.domain.scheduling.estimate import Promised, room_for, sets_for
+from shoal.domain.scheduling.estimate import Promised, amounts, room_for, sets_for
 from shoal.domain.scheduling.ledger import QUIET_S, SETTLE_S
 from support import build
 
@@ -164,7 +164,7 @@ NODES = ((3, {"cpu": 4000}), (1, {"cpu": 8000}))
 )
 def test_promises_fill_nodes_first(promised, asked, room):
     cluster = build.cluster(models=NODES, free={"cpu": "20"})
-    assert room_for(cluster, ReplicaRequirements(resource_request={"cpu": asked}), promised) == room
+    assert room_for(cluster, amounts(ReplicaRequirements(resource_request={"cpu": asked})), promised) == room
 
 
 @pytest.mark.spec("E11", "R4.20")

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from shoal.api.binding import ReplicaRequirements
 from shoal.api.status import LOST, READY
+from shoal.domain.scheduling.estimate import amounts
 from shoal.domain.scheduling.rooms import Rooms, heard_room
 from support import build
 
@@ -33,4 +34,4 @@ requirements = st.one_of(
 @given(clusters, requirements)
 @settings(max_examples=500, deadline=None)
 def test_all_at_once_is_one_by_one(found, needed):
-    assert Rooms(found).of(needed) == tuple(heard_room(cluster, needed) for cluster in found)
+    assert Rooms(found).of(amounts(needed)) == tuple(heard_room(cluster, amounts(needed)) for cluster in found)
