@@ -12,7 +12,7 @@ import click
 from shoal.runtime.files import write_whole
 
 if TYPE_CHECKING:
-    from shoal.bus.nats.connection import BusSettings
+    from shoal.bus.nats.options import BusSettings
     from shoal.bus.topology import Storage
 
 
@@ -25,7 +25,7 @@ def create_streams(
     url: str, *, known: Path | None, credentials_file: str = "", ca_file: str = "", limit_s: float = 30.0, replicas: int = 1
 ) -> tuple[str, ...]:
     """Creates what is missing; the names it created. Raises `BusUnavailable`, `StreamDrifted`, `SettingInvalid`."""
-    from shoal.bus.nats.connection import BusSettings
+    from shoal.bus.nats.options import BusSettings
     from shoal.bus.topology import STREAMS, Storage
     from shoal.runtime import logs
     from shoal.runtime.clock import SystemClock

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from shoal.api.errors import SettingInvalid
-from shoal.bus.nats.connection import BusSettings, connection_options
 from shoal.bus.nats.failures import ApiError, refusal_of
+from shoal.bus.nats.options import BusSettings, connection_options
 from shoal.bus.nats.server import check_version, find_server, server_command, server_config, server_version, store_key
 from shoal.bus.serve import mend_store
 

@@ -3,7 +3,8 @@
 Faults are part of it (`Faults`). Age and size limits of streams are not kept; `MemoryBus.forget` makes old revisions go.
 """
 
-from shoal.bus.memory.bus import Faults, MemoryBus, MemoryClient
+from shoal.bus.memory.bus import MemoryBus, MemoryClient
+from shoal.bus.memory.faults import Faults
 from shoal.bus.memory.inbox import MemoryInbox
 
 __all__ = ["Faults", "MemoryBus", "MemoryClient", "MemoryInbox"]

@@ -4,7 +4,8 @@ Errors of nats-py stop here (`failures`). What a message means belongs into the 
 """
 
 from shoal.bus.nats import light as light  # First: see there.
-from shoal.bus.nats.connection import BusSettings, connect
+from shoal.bus.nats.connection import connect
 from shoal.bus.nats.jetstream import NatsBus
+from shoal.bus.nats.options import BusSettings
 
 __all__ = ["BusSettings", "NatsBus", "connect"]

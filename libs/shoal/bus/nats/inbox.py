@@ -15,9 +15,10 @@ from nats.aio.msg import Msg
 from shoal.api.clock import Clock
 from shoal.api.errors import ShoalError, StreamDrifted
 from shoal.bus.events import Delivery, Done, Handle, deliver, header_text
-from shoal.bus.nats.connection import PENDING_BYTES, RECONNECT_WAIT_S, BusSettings, connection_options
+from shoal.bus.nats.connection import PENDING_BYTES, RECONNECT_WAIT_S
 from shoal.bus.nats.failures import FOREIGN
 from shoal.bus.nats.jetstream import NatsBus
+from shoal.bus.nats.options import BusSettings, connection_options
 from shoal.bus.topology import DEPLOY_CONSUMER
 from shoal.messages.catalogue import DEPLOY
 

@@ -13,8 +13,9 @@ from nats.aio.msg import Msg
 
 from shoal.api.clock import Clock
 from shoal.api.errors import BusUnavailable, StreamDrifted, Terminal
-from shoal.bus.nats.connection import BusSettings, Connection
+from shoal.bus.nats.connection import Connection
 from shoal.bus.nats.failures import CONSUMER_NOT_FOUND, NO_MESSAGE, STREAM_NOT_FOUND, ApiError, refusal_of
+from shoal.bus.nats.options import BusSettings
 from shoal.bus.nats.watch import NatsWatch
 from shoal.bus.port import (
     BATCH,

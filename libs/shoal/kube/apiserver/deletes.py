@@ -9,13 +9,13 @@ import msgspec
 
 from shoal.api.errors import RevisionConflict
 from shoal.api.meta import Manifest, Ref
+from shoal.kube.apiserver.asked import ATTEMPTS_MAX, Asked, Parts, present
 from shoal.kube.apiserver.decoding import expect_object, parse
 from shoal.kube.apiserver.errors import StatusError, conflict, not_found, success
 from shoal.kube.apiserver.lifecycle import is_gone, timestamp
 from shoal.kube.apiserver.paths import Target
 from shoal.kube.apiserver.registry import Registry
 from shoal.kube.apiserver.store import Selection, Stored, encode
-from shoal.kube.apiserver.writes import ATTEMPTS_MAX, Asked, Parts, present
 
 NAMESPACE = ("", "Namespace")
 _PROPAGATION_FINALIZERS = {"Foreground": "foregroundDeletion", "Orphan": "orphan"}

@@ -11,9 +11,25 @@ import jsonpatch
 
 from shoal.kube.apiserver.errors import StatusError, bad_request
 from shoal.kube.apiserver.schema import ANY, Node
+from shoal.kube.apiserver.store import decode, encode
 
+JSON_PATCH = "application/json-patch+json"
+MERGE_PATCH = "application/merge-patch+json"
+STRATEGIC_PATCH = "application/strategic-merge-patch+json"
+APPLY_PATCH = "application/apply-patch+yaml"
 OPERATIONS_MAX = 10_000
 """As the real server's limit of operations in one JSON patch."""
+
+
+def patched(object_: dict[str, Any], patch: Any, media: str, node: Node) -> Any:
+    """One of the three by its content type. Raises what they raise."""
+    if media == JSON_PATCH:
+        return json_patch(object_, patch)
+    if media == MERGE_PATCH:
+        if not isinstance(patch, dict):
+            raise bad_request("error decoding patch: a merge patch must be an object")
+        return decode(encode(merge_patch(object_, patch)))
+    return decode(encode(strategic_merge_patch(object_, patch, node)))
 
 
 def json_patch(object_: dict[str, Any], operations: Any) -> Any:

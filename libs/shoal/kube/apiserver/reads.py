@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from shoal.api.meta import Manifest
+from shoal.kube.apiserver.asked import present
 from shoal.kube.apiserver.errors import StatusError, bad_request, expired, failure, not_found, too_new
 from shoal.kube.apiserver.negotiation import Accepted
 from shoal.kube.apiserver.options import Options
@@ -19,7 +20,6 @@ from shoal.kube.apiserver.scale import scale_of
 from shoal.kube.apiserver.selectors import Predicate, both, field_selector, label_selector
 from shoal.kube.apiserver.store import Event, EventType, Expired, Selection, Store, Stored, Watch, decode, encode
 from shoal.kube.apiserver.tables import Printer
-from shoal.kube.apiserver.writes import present
 
 _Query = dict[str, str]
 

@@ -13,6 +13,7 @@ from shoal.api.errors import Retryable
 from shoal.api.meta import Ref
 from shoal.kube.apiserver import discovery, openapi, reviews
 from shoal.kube.apiserver.admission import Admission, AdmitAll
+from shoal.kube.apiserver.asked import Asked, Parts, Written, manager_of
 from shoal.kube.apiserver.crd import Definitions
 from shoal.kube.apiserver.decoding import expect_object, parse
 from shoal.kube.apiserver.deletes import Deletes, options_of
@@ -30,13 +31,14 @@ from shoal.kube.apiserver.errors import (
 from shoal.kube.apiserver.lifecycle import identify
 from shoal.kube.apiserver.negotiation import Accepted, accepted, accepts, media_type
 from shoal.kube.apiserver.options import Options
+from shoal.kube.apiserver.patch import APPLY_PATCH
 from shoal.kube.apiserver.paths import Target, group_version, target
 from shoal.kube.apiserver.reads import Reads
 from shoal.kube.apiserver.registry import Registry
 from shoal.kube.apiserver.store import Store, encode
 from shoal.kube.apiserver.tables import Printer
 from shoal.kube.apiserver.validation import unsupported
-from shoal.kube.apiserver.writes import APPLY_PATCH, BODY_TYPES, Asked, Parts, Writes, Written, manager_of
+from shoal.kube.apiserver.writes import BODY_TYPES, Writes
 from shoal.kube.wire import Request, Response
 
 log = structlog.get_logger(__name__)

@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from shoal.api.meta import Manifest
-from shoal.kube.apiserver.columns import BUILTIN_COLUMNS, Cell, age
+from shoal.kube.apiserver.ages import age
+from shoal.kube.apiserver.columns import BUILTIN_COLUMNS, Cell
 from shoal.kube.apiserver.paths import Target
 from shoal.kube.apiserver.registry import Column
 

@@ -6,8 +6,6 @@ Deleting is in `deletes.py`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, NamedTuple
 
 import msgspec
@@ -16,7 +14,7 @@ from shoal.api.errors import RevisionConflict
 from shoal.api.meta import Manifest, Ref
 from shoal.kube.apiserver import crd
 from shoal.kube.apiserver.addresses import Addresses
-from shoal.kube.apiserver.admission import Admission, Context
+from shoal.kube.apiserver.asked import ATTEMPTS_MAX, Asked, Parts, Written, fresh, is_custom, present
 from shoal.kube.apiserver.decoding import (
     check_kind,
     conform,
@@ -40,7 +38,7 @@ from shoal.kube.apiserver.errors import (
     not_found,
     unsupported_media_type,
 )
-from shoal.kube.apiserver.fields import MANAGER_CHARS_MAX, Writer, apply, track
+from shoal.kube.apiserver.fields import Writer, apply, track
 from shoal.kube.apiserver.lifecycle import (
     born,
     carry_over,
@@ -54,58 +52,15 @@ from shoal.kube.apiserver.lifecycle import (
     with_only_status_of,
     with_status_of,
 )
-from shoal.kube.apiserver.options import Options
-from shoal.kube.apiserver.patch import json_patch, merge_patch, strategic_merge_patch
+from shoal.kube.apiserver.patch import APPLY_PATCH, JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH, patched
 from shoal.kube.apiserver.paths import Target
 from shoal.kube.apiserver.protobuf import CONTENT_TYPE
 from shoal.kube.apiserver.rules import kind_causes
 from shoal.kube.apiserver.scale import scale_of, scaled
-from shoal.kube.apiserver.store import Store, Stored, decode, encode
+from shoal.kube.apiserver.store import Stored, decode, encode
 from shoal.kube.apiserver.validation import custom_causes, metadata_causes, schema_causes
 
-ATTEMPTS_MAX = 8
-"""A write that met as many conflicts in a row is given back to its sender as one."""
-
-JSON_PATCH = "application/json-patch+json"
-MERGE_PATCH = "application/merge-patch+json"
-STRATEGIC_PATCH = "application/strategic-merge-patch+json"
-APPLY_PATCH = "application/apply-patch+yaml"
 BODY_TYPES = ("", CONTENT_TYPE, "application/json", "application/yaml", "text/yaml", "application/x-yaml", "*/*")
-
-
-class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """What a write request says besides its body."""
-
-    target: Target
-    manager: str
-    validation: str = ""
-    """Strict, Warn, Ignore; empty when the client named none (then as Warn, without the costly search for duplicates)."""
-    dry_run: bool = False
-    force: bool = False
-    user: str = ""
-    headers: dict[str, str] = {}
-
-    def context(self) -> Context:
-        target = self.target
-        return Context(target.resource, target.ref, target.subresource, self.manager, self.user, self.dry_run, self.headers)
-
-
-class Written(NamedTuple):
-    body: bytes
-    """The object as JSON."""
-    created: bool = False
-    warnings: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Parts:
-    """What the writing half of an API server is made of."""
-
-    store: Store
-    admission: Admission
-    options: Options
-    now: Callable[[], datetime]
-    uid: Callable[[], str]
 
 
 class _Decided(NamedTuple):
@@ -177,12 +132,12 @@ class Writes:
             if old is None or stored is None:
                 raise not_found(target.resource, target.name)
             base = (
-                scale_of(old, target.resource.scale) if target.subresource == "scale" and target.resource.scale else _fresh(stored, target)
+                scale_of(old, target.resource.scale) if target.subresource == "scale" and target.resource.scale else fresh(stored, target)
             )
-            patched = _patched(base, patch, media, target)
+            result = patched(base, patch, media, target.resource.node(target.version))
             if target.subresource == "scale":
-                return _Decided(self._scaled(old, patched, target), [])
-            new, warnings = self._fitting(patched, asked, duplicates)
+                return _Decided(self._scaled(old, result, target), [])
+            new, warnings = self._fitting(result, asked, duplicates)
             self._check_version(target, stored, new["metadata"].get("resourceVersion"))
             return _Decided(self._over(new, old, asked), warnings)
 
@@ -238,7 +193,7 @@ class Writes:
             read_at = self._store.revision()
             stored = self._store.get(target.ref)
             try:
-                old = _fresh(stored, target) if stored else None
+                old = fresh(stored, target) if stored else None
                 return await self._commit(asked, stored, old, decide(old, stored))
             except RevisionConflict:
                 await self._store.settled()
@@ -397,40 +352,5 @@ class Writes:
             raise conflict(target.resource, target.name, because)
 
 
-def is_custom(target: Target) -> bool:
-    """True for kinds that brought their own schema, or none."""
-    return not isinstance(target.resource.schemas.get(target.version), str)
-
-
-def manager_of(field_manager: str, user_agent: str) -> str:
-    """Who writes: the field manager that was named, else the program's name."""
-    return (field_manager or user_agent.partition("/")[0] or "unknown")[:MANAGER_CHARS_MAX]
-
-
-def present(stored: Stored, target: Target) -> bytes:
-    """The stored object as JSON, in the version that was asked for."""
-    if len(target.resource.versions) < 2:
-        return stored.body
-    object_ = _fresh(stored, target)
-    return encode(object_)
-
-
-def _fresh(stored: Stored, target: Target) -> Manifest:
-    object_ = stored.object()
-    object_["apiVersion"] = target.api_version
-    return object_
-
-
 def _content(object_: Manifest) -> Manifest:
     return {key: value for key, value in object_.items() if key not in ("metadata", "status")}
-
-
-def _patched(base: Manifest, patch: Any, media: str, target: Target) -> Any:
-    if media == JSON_PATCH:
-        return json_patch(base, patch)
-    if media == MERGE_PATCH:
-        if not isinstance(patch, dict):
-            raise bad_request("error decoding patch: a merge patch must be an object")
-        return decode(encode(merge_patch(base, patch)))
-    node = target.resource.node(target.version)
-    return decode(encode(strategic_merge_patch(base, patch, node)))

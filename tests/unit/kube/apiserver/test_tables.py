@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from shoal.kube.apiserver.columns import age, duration
+from shoal.kube.apiserver.ages import age, duration
 from shoal.kube.apiserver.paths import Target
 from shoal.kube.apiserver.registry import Column, Registry, ResourceType
 from shoal.kube.apiserver.tables import Printer
