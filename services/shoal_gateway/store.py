@@ -25,7 +25,8 @@ from shoal.kube.apiserver.store import Event, EventType, Selection, Stored, enco
 from shoal.messages.catalogue import BELIEF, BINDING, OBJECT, STATUS, WORKS
 from shoal_gateway import bodies, edits, merge, origin, shapes
 from shoal_gateway.index import Index
-from shoal_gateway.kinds import BINDING_KINDS, WORK_GROUP, inert_status
+from shoal_gateway.kinds import BINDING_KINDS, WORK_GROUP
+from shoal_gateway.overlay import ObjectChange, Overlay, OverlayChange
 from shoal_gateway.window import Change, Window, WindowWatch
 
 log = structlog.get_logger()
@@ -294,12 +295,12 @@ class HubStore:
                 self._publish_binding(template, at, new, previous)
             return
         if new.family is OBJECT:
-            self.window.publish(Change(at, ref, _ObjectChange(self._view, new, previous)))
+            self.window.publish(Change(at, ref, ObjectChange(self._view, new, previous)))
             return
         if new.family in (STATUS, BELIEF, BINDING):
             entry = self._view.get(OBJECT, ref)
             if entry is not None and not entry.deleted:
-                self.window.publish(Change(at, ref, _OverlayChange(self._view, entry, new, previous)))
+                self.window.publish(Change(at, ref, OverlayChange(self._view, entry, new, previous)))
         if new.family in (STATUS, BINDING):
             self._publish_binding(ref, at, new, previous)
 
@@ -339,77 +340,6 @@ class HubStore:
             return Event(EventType.ADDED if fresh else EventType.MODIFIED, stored, None if fresh else stored)
 
         self.window.publish(Change(self._view.position, shapes.work_ref(bodies.work_head(shown).cluster, shown.ref), build))
-
-
-class Overlay:
-    """What is laid over an object entry: aggregated status while a binding claims this very object, and a Cluster's belief."""
-
-    __slots__ = ("belief", "revision", "status")
-
-    def __init__(self, status: Manifest | None, belief: Belief | None, revision: int) -> None:
-        self.status, self.belief, self.revision = status, belief, revision
-
-    @classmethod
-    def of(cls, view: View, ref: Ref, uid: str, **instead: Entry[Any] | None) -> Overlay:
-        """From the view; entries given by family name (`status=`, `binding=`, `belief=`) stand in for the view's."""
-        belief = instead["belief"] if "belief" in instead else (view.get(BELIEF, ref) if merge.is_cluster(ref) else None)
-        status = instead["status"] if "status" in instead else view.get(STATUS, ref)
-        binding = instead["binding"] if "binding" in instead else view.get(BINDING, ref)
-        spoken = [entry for entry in (status, binding) if entry is not None and not entry.deleted and entry.uid == uid]
-        merged = bodies.status(status).status if status is not None and len(spoken) == 2 else None
-        known = belief if belief is not None and not belief.deleted else None
-        revision = max([entry.revision for entry in spoken] + ([known.revision] if known is not None else []), default=0)
-        return cls(merged, bodies.belief(known) if known is not None else None, revision)
-
-    def over(self, own: Manifest) -> Manifest:
-        return merge.shown(own, status=inert_status(own) or self.status, belief=self.belief)
-
-
-class _ObjectChange:
-    """Makes the event of a new object entry, with what was laid over it at that moment."""
-
-    __slots__ = ("_new", "_overlay", "_overlay_before", "_previous")
-
-    def __init__(self, view: View, new: Entry[Manifest], previous: Entry[Manifest] | None) -> None:
-        self._new, self._previous = new, previous if previous is not None and not previous.deleted else None
-        self._overlay = Overlay.of(view, new.ref, new.uid)
-        self._overlay_before = (
-            Overlay.of(view, new.ref, previous.uid) if previous is not None and previous.uid != new.uid else self._overlay
-        )
-
-    def __call__(self) -> Event | None:
-        at, before = self._new.revision, None
-        if self._previous is not None:
-            revision = max(self._previous.revision, min(self._overlay_before.revision, at - 1))
-            body = encode_at(self._overlay_before.over(self._previous.body), revision)
-            before = Stored(self._previous.ref, body, revision, self._previous.revision)
-        if self._new.deleted:
-            if before is None or self._previous is None:
-                return None
-            last = encode_at(self._overlay_before.over(self._previous.body), at)
-            return Event(EventType.DELETED, Stored(self._new.ref, last, at, at), before)
-        after = Stored(self._new.ref, encode_at(self._overlay.over(self._new.body), at), at, at)
-        return Event(EventType.MODIFIED if before is not None else EventType.ADDED, after, before)
-
-
-class _OverlayChange:
-    """Makes the event of an object whose status, belief or binding changed; nothing when it looks the same as before."""
-
-    __slots__ = ("_after", "_at", "_before", "_entry")
-
-    def __init__(self, view: View, entry: Entry[Manifest], new: Entry[Any], previous: Entry[Any] | None) -> None:
-        self._entry, self._at = entry, new.revision
-        self._after = Overlay.of(view, entry.ref, entry.uid, **{new.family.name: new})
-        self._before = Overlay.of(view, entry.ref, entry.uid, **{new.family.name: previous})
-
-    def __call__(self) -> Event | None:
-        if self._after.status == self._before.status and self._after.belief == self._before.belief:
-            return None
-        own, ref = self._entry.body, self._entry.ref
-        old = max(self._entry.revision, self._before.revision)
-        before = Stored(ref, encode_at(self._before.over(own), old), old, self._entry.revision)
-        after = Stored(ref, encode_at(self._after.over(own), self._at), self._at, self._entry.revision)
-        return Event(EventType.MODIFIED, after, before)
 
 
 def _trace() -> dict[str, str]:

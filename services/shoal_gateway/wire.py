@@ -37,7 +37,8 @@ from shoal_gateway import finalize, kinds, origin
 from shoal_gateway.access import Tokens
 from shoal_gateway.admit import KEPT_NAMESPACES, HubAdmission
 from shoal_gateway.answers import Changes
-from shoal_gateway.deploy import Deploys, Limits
+from shoal_gateway.deploy import Deploys
+from shoal_gateway.deploy_staging import Limits
 from shoal_gateway.explain import Explainer
 from shoal_gateway.facts import ViewFacts
 from shoal_gateway.finalize import Finalizer
