@@ -1,4 +1,4 @@
-"""The deploy event: one decision, one atomic batch (architecture.md, "A deploy event and an application").
+"""The deploy event: one decision, one atomic batch.
 
 Manifests go through the hub's own API server over a `Staging` store; what came out is written together with the change record and the
 application's head, or nothing is. NATS and HTTP share `Deploys.handle`.

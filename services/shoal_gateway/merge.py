@@ -1,7 +1,7 @@
 """One shown object out of several families, and back: what a user sees of an object, and what of a write is the user's.
 
 Pure. The object entry holds what users wrote; aggregated status and beliefs are laid over it when it is read, and taken away when it comes
-back in a write (architecture.md, "The hub speaks Kubernetes").
+back in a write.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ def _timeless(manifest: Manifest) -> Manifest:
 
 
 def application_of(labels: dict[str, str], ref: Ref) -> str:
-    """The application that an object belongs to: a label, else the object alone (architecture.md)."""
+    """The application that an object belongs to: a label, else the object alone."""
     for name in (APPLICATION_LABEL, "app.kubernetes.io/part-of", "app.kubernetes.io/instance"):
         if labels.get(name):
             return labels[name]

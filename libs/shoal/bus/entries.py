@@ -1,6 +1,6 @@
 """Entries: what is kept under a key, with the envelope that says by whom, for which change and from which inputs it was made.
 
-Every write is a compare-and-set with a write id, so that it may be asked twice (bus.md 3b).
+Every write is a compare-and-set with a write id, so that it may be asked twice.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How far a service has decided, published on LEASE at most five times a second (architecture.md, "Change id")."""
+"""How far a service has decided, published on LEASE at most five times a second."""
 
 from __future__ import annotations
 

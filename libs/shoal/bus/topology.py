@@ -1,4 +1,4 @@
-"""How each stream is set: one table, its creation, and the comparison that every service makes at its start (bus.md, architecture.md).
+"""How each stream is set: one table, its creation, and the comparison that every service makes at its start.
 
 Only `bootstrap` creates; services `check`. A wrong encryption key makes a stream look missing, so what existed before is never made again
 silently.

@@ -1,4 +1,4 @@
-"""`Ref` <-> NATS subject, reversible (architecture.md, "Subjects")."""
+"""`Ref` <-> NATS subject, reversible."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One connection to NATS that does not give up: reconnects, and is built anew when nats-py closes for good (bus.md, traps)."""
+"""One connection to NATS that does not give up: reconnects, and is built anew when nats-py closes for good."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A watch: an ordered push consumer that is made again at once after a reconnect or a gap (bus.md: a KV watch is blind 11 to 18 s)."""
+"""A watch: an ordered push consumer that is made again at once after a reconnect or a gap (a KV watch is blind for 11 to 18 s)."""
 
 from __future__ import annotations
 
