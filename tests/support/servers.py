@@ -99,11 +99,16 @@ def nats_server(directory: Path, *, encrypted: bool = True, extra: str = "") -> 
         server.kill()
 
 
+_KEEPER = {"name": "KEEPER", "subjects": ["keeper"], "storage": "file"}
+"""With the last stream the server removes the directory of all, a moment after its answer: the next stream may then find none."""
+
+
 @asynccontextmanager
 async def fresh_streams(server: NatsServer) -> AsyncIterator[NatsBus]:
     """A connection to a server whose streams are all new and empty."""
     bus = await server.connect("fresh")
     try:
+        await bus.create_stream(_KEEPER)
         for stream in STREAMS:
             await bus.delete_stream(stream.name)
         await bootstrap(bus, create=True)
