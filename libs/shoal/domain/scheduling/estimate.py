@@ -66,7 +66,7 @@ def room_for(cluster: ClusterView, request: Mapping[str, int], promised: Promise
     pods = min(free.get("pods", 0) // 1000, UNLIMITED)
     if pods <= 0 or not request:
         return max(pods, 0)
-    if any(count for count, _ in cluster.models):
+    if cluster.models:
         # Nodes of the lowest bounds say what is in pieces; the sum still has to be there, and is all that is known of what no grade speaks
         # of (GPUs and other extended resources).
         graded = _graded(cluster.models, request)
@@ -154,7 +154,7 @@ def sets_for(cluster: ClusterView, components: tuple[Component, ...], promised: 
     for request, count in pods:
         for name, amount in request.items():
             needed[name] = needed.get(name, 0) + amount * count
-    if any(count for count, _ in cluster.models):
+    if cluster.models:
         known = _graded(cluster.models, needed)
         most = _whole(free, needed if promised else {name: amount for name, amount in needed.items() if name not in known}, most)
         pods = [(_graded(cluster.models, request), count) for request, count in pods]

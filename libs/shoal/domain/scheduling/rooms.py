@@ -22,7 +22,7 @@ class Rooms:
         resources = {name for cluster in clusters for name in cluster.free or ()}
         self._free = {name: [(cluster.free or {}).get(name, 0) for cluster in clusters] for name in sorted(resources)}
         # A cluster whose nodes are known in grades is asked by itself.
-        self._graded = {place for place, cluster in enumerate(clusters) if _is_graded(cluster)}
+        self._graded = {place for place, cluster in enumerate(clusters) if cluster.models}
 
     def following(self, clusters: Sequence[ClusterView], places: Iterable[int]) -> Rooms:
         """That of clusters of which only those at `places` differ."""
@@ -37,7 +37,7 @@ class Rooms:
                     rooms._free[name] = [0] * len(clusters)
             for name, column in rooms._free.items():
                 column[place] = (cluster.free or {}).get(name, 0)
-            (rooms._graded.add if _is_graded(cluster) else rooms._graded.discard)(place)
+            (rooms._graded.add if cluster.models else rooms._graded.discard)(place)
         return rooms
 
     def of(self, request: Mapping[str, int]) -> tuple[int, ...]:
@@ -57,7 +57,3 @@ class Rooms:
 
 def _pods(cluster: ClusterView) -> int:
     return max(0, min((cluster.free or {}).get("pods", 0) // 1000, UNLIMITED)) if cluster.ready else 0
-
-
-def _is_graded(cluster: ClusterView) -> bool:
-    return any(count for count, _ in cluster.models)

@@ -36,6 +36,7 @@ GRADES = ((0, {"cpu": 0, "memory": 0}), (2, {"cpu": 1000, "memory": 4 * 1024**3 
         pytest.param(build.cluster(models=GRADES), needs(cpu="1", **GPU), 0, id="no-gpus-on-graded-nodes"),
         pytest.param(build.cluster(free={"nvidia.com/gpu": "4"}), needs(**{"nvidia.com/gpu": "2"}), 2, id="gpus-by-two"),
         pytest.param(build.cluster(models=((9, {"cpu": 0}),)), needs(cpu="1"), 0, id="the-lowest-grade-holds-nothing"),
+        pytest.param(build.cluster(models=((0, {"cpu": 1000}),)), needs(cpu="1"), 0, id="counted-and-no-node-left"),
     ],
 )
 def test_room_for(cluster, requirements, expected):
