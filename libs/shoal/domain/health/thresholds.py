@@ -8,10 +8,10 @@ from shoal.api.meta import Struct
 class Thresholds(Struct, frozen=True, kw_only=True):
     beat_s: float = 2.0
     """How often an agent beats; also the longest gap after which the monitor still counts as having listened."""
-    suspect_after_s: float = 5.0
-    """Two beats missed, and half a beat for the way: nothing is decided yet, but people see it."""
-    lost_after_s: float = 8.0
-    """The grace: three beats missed and one to spare. A lost cluster's workloads move, so it outlasts a restart of the agent (3 s)."""
+    suspect_after_s: float = 4.0
+    """Two beats missed: nothing is decided yet, but people see it."""
+    lost_after_s: float = 6.0
+    """The grace: three beats missed. A lost cluster's workloads move, so it outlasts a restart of the agent (3 s)."""
     never_after_s: float = 60.0
     """A cluster that joined and never beat is said to be unknown after this long (R10.3)."""
     steady_s: float = 6.0
