@@ -13,7 +13,7 @@ from shoal.api.work import Inventory
 from shoal.bus.port import Bus
 from shoal.bus.requests import ask
 from shoal.kube.client.member import Member, healthy_inventory
-from shoal.messages.catalogue import Beat, BeatAnswer
+from shoal.messages.catalogue import Beat, BeatAnswer, Grading
 from shoal.runtime.config import AgentConfig
 from shoal_agent.reports import Reports
 from shoal_agent.watch import Watches
@@ -47,7 +47,9 @@ class Loops:
     ) -> None:
         self._config, self._id, self._bus, self._works, self._reports = config, member_id, bus, works, reports
         self._member, self._watches, self._clock, self._chance = member, watches, clock, chance
-        self._list_now = asyncio.Event()
+        self._list_now, self._count_now = asyncio.Event(), asyncio.Event()
+        self._grading = Grading(revision=0)
+        """By what nodes are counted; by nothing until a beat was answered."""
         self._api_healthy = True
         self._behind = 0
 
@@ -61,11 +63,18 @@ class Loops:
         unknown = 0
         while True:
             started = self._clock.monotonic()
-            beat = Beat(cluster=self._config.cluster, sequence=self._works.highest, api_healthy=self._api_healthy, interval_s=interval)
+            beat = Beat(
+                cluster=self._config.cluster,
+                sequence=self._works.highest,
+                api_healthy=self._api_healthy,
+                interval_s=interval,
+                grading=self._grading.revision,
+            )
             try:
                 answer = await ask(self._bus, f"beat.{self._id}", beat, BeatAnswer, timeout_s=interval)
                 unknown = 0 if answer.known else unknown + 1
                 self._straggler(answer)
+                self._graded(answer)
             except BusUnavailable as error:
                 log.info("beat not answered", cause=str(error))
             if unknown >= 5:
@@ -84,6 +93,14 @@ class Loops:
             self._behind = 0
             self._list_now.set()
 
+    def _graded(self, answer: BeatAnswer) -> None:
+        """Other grades are counted by at once."""
+        if answer.grading is None:
+            return
+        if answer.grading.grades != self._grading.grades:
+            self._count_now.set()
+        self._grading = answer.grading
+
     async def list(self) -> None:
         """Lists at the start, after a reconnect, and now and then with jitter; then compares what the monitor has heard."""
         while True:
@@ -97,11 +114,11 @@ class Loops:
                 await self._clock.sleep(_LIST_RETRY_S * (0.5 + self._chance()))
                 continue
             pause = self._config.relist_interval_s * (1 + self._config.relist_jitter * (2 * self._chance() - 1))
-            await self._pause(pause)
+            await self._pause(pause, self._list_now)
 
-    async def _pause(self, seconds: float) -> None:
+    async def _pause(self, seconds: float, wake: asyncio.Event) -> None:
         sleep = asyncio.ensure_future(self._clock.sleep(seconds))
-        woken = asyncio.ensure_future(self._list_now.wait())
+        woken = asyncio.ensure_future(wake.wait())
         try:
             await asyncio.wait({sleep, woken}, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -115,15 +132,17 @@ class Loops:
 
     async def inventory(self) -> None:
         """Nodes, capacity, API kinds; sent when they changed. Kinds alone are looked at twice as often: an object may wait for one."""
+        half_s = self._config.inventory_interval_s / 2
         while True:
-            inventory = await healthy_inventory(self._member, self._config.cluster)
+            self._count_now.clear()
+            inventory = await healthy_inventory(self._member, self._config.cluster, self._grading.grades)
             try:
                 await self._reports.tell_inventory(inventory)
             except BusUnavailable as error:
                 log.info("inventory not sent", cause=str(error))
-            await self._clock.sleep(self._config.inventory_interval_s / 2)
-            if not await self._serves_other_kinds(inventory):
-                await self._clock.sleep(self._config.inventory_interval_s / 2)
+            await self._pause(half_s, self._count_now)
+            if not self._count_now.is_set() and not await self._serves_other_kinds(inventory):
+                await self._pause(half_s, self._count_now)
 
     async def _serves_other_kinds(self, than: Inventory) -> bool:
         try:

@@ -45,8 +45,9 @@ def finalizer_of(ref: Ref) -> str:
 class HubAdmission:
     """Implements `kube.apiserver.admission.Admission`. Reads the view, writes nothing but the origin of this task's write."""
 
-    def __init__(self, view: View, *, now: Callable[[], datetime], object_bytes_max: int) -> None:
-        self._view, self._now, self._object_bytes_max = view, now, object_bytes_max
+    def __init__(self, view: View, *, now: Callable[[], datetime], object_bytes_max: int, default_models: bool) -> None:
+        """`default_models`: a Cluster without resource models gets Karmada's."""
+        self._view, self._now, self._object_bytes_max, self._default_models = view, now, object_bytes_max, default_models
 
     def receive(self, sent: Manifest, *, context: Context) -> Manifest:
         """Without what the system adds when it is read: our finalizers, and the taints of a belief."""
@@ -91,6 +92,8 @@ class HubAdmission:
             return new
         if told := INERT.get((context.ref.group, context.ref.kind), ""):
             _check_inert(context, told)
+        if self._default_models and merge.is_cluster(context.ref):
+            new = admission.with_default_models(new)
         ruled = _ruled(old, new, context, self._now())
         self._check_clashes(ruled, context)
         return _with_finalizer(ruled, old, context.ref)

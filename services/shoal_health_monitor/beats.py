@@ -5,9 +5,12 @@ from __future__ import annotations
 import msgspec
 
 from shoal.api.clock import Clock
+from shoal.api.cluster import ResourceModel, grades_of
+from shoal.api.meta import Manifest
+from shoal.bus.entries import Entry
 from shoal.bus.port import Message
 from shoal.messages import subject
-from shoal.messages.catalogue import Beat, BeatAnswer
+from shoal.messages.catalogue import Beat, BeatAnswer, Grading
 
 
 class Heard(msgspec.Struct, frozen=True):
@@ -37,8 +40,8 @@ class Beats:
         self._clock, self._lease_s = clock, lease_s
         self.heard: dict[str, Heard] = {}
         """By member id."""
-        self.known: set[str] = set()
-        """Member ids that some Cluster has; kept by the judge."""
+        self.known: dict[str, Entry[Manifest]] = {}
+        """The Cluster of each member id; kept by the judge."""
         self.trusts_absence = False
         """True once the list of clusters is complete: only then an unknown member may be told so."""
         self._highest: dict[str, int] = {}
@@ -50,6 +53,7 @@ class Beats:
             lease_s=self._lease_s,
             sequence=self._highest.get(member, 0),
             known=member in self.known or not self.trusts_absence,
+            grading=_grading(self.known.get(member), beat),
         )
 
     async def live(self, message: Message) -> None:
@@ -57,3 +61,11 @@ class Beats:
         parts = message.subject.split(".")
         member = parts[parts.index("live") + 1]
         self._highest[member] = max(self._highest.get(member, 0), int(message.headers.get("Nats-Sequence", "0")))
+
+
+def _grading(cluster: Entry[Manifest] | None, beat: Beat) -> Grading | None:
+    """What the agent has to hear of its Cluster's resource models; None when it knows them, or nothing is known of its Cluster yet."""
+    if cluster is None or cluster.revision == beat.grading:
+        return None
+    models = msgspec.convert((cluster.body.get("spec") or {}).get("resourceModels") or (), tuple[ResourceModel, ...])
+    return Grading(revision=cluster.revision, grades=grades_of(models))

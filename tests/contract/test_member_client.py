@@ -8,10 +8,12 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from shoal.api.cluster import Grade
 from shoal.api.errors import Conflict, DependencyMissing, ManifestRejected, RevisionConflict
 from shoal.api.meta import Manifest, Ref
 from shoal.kube.client.api import Api, Kind
@@ -19,6 +21,7 @@ from shoal.kube.client.lease import AgentLease
 from shoal.kube.client.member import Member
 from shoal.kube.client.reflector import Reflector, Seen
 from shoal.kube.client.transport import connect
+from shoal.kube.client.unschedulable import unschedulable
 from shoal.kube.simulated.member import EmbeddedMember, MemberSettings
 from shoal.runtime.clock import SystemClock
 
@@ -289,6 +292,38 @@ async def test_a_deployment_becomes_ready_and_counts_in_the_inventory(api: Api, 
     assert after.complete_api_enablements
 
 
+def pod_on(node: str, cpu: str) -> Manifest:
+    container = {"name": "app", "image": "nginx:1", "resources": {"requests": {"cpu": cpu}}}
+    metadata = {"name": f"on-{node}", "namespace": "default"}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {"nodeName": node, "containers": [container]}}
+
+
+@pytest.mark.spec("R4.18", "L11")
+async def test_nodes_are_counted_by_what_their_pods_leave(embedded: EmbeddedMember) -> None:
+    api = Api(await connect(str(embedded.kubeconfig), clock=SystemClock()), name="m1", clock=SystemClock(), page=2)
+    member, grades = Member(api), tuple(Grade(number=number, least={"cpu": least}) for number, least in enumerate(("0", "2", "4")))
+
+    async def counts() -> list[int]:
+        inventory = await member.inventory(grades)
+        assert inventory.grades == grades
+        assert [item["grade"] for item in inventory.resource_summary.allocatable_modelings] == [0, 1, 2]
+        return [item["count"] for item in inventory.resource_summary.allocatable_modelings]
+
+    empty, little, much = sorted([room.name for room in await member.node_rooms()])
+    assert await counts() == [0, 0, 3]
+    for node, cpu in ((little, "5"), (much, "7500m")):
+        await api.create(pod_on(node, cpu))
+    assert await counts() == [1, 1, 1]
+    await api.apply(
+        {"apiVersion": "v1", "kind": "Node", "metadata": {"name": empty}, "spec": {"unschedulable": True}}, field_manager="test"
+    )
+    assert await counts() == [1, 1, 0]
+    untold = await member.inventory()
+    assert (untold.grades, untold.resource_summary.allocatable_modelings) == ((), ())
+    assert untold.node_summary == (await member.inventory(grades)).node_summary
+    await api.close()
+
+
 async def test_the_agents_lease_has_one_holder(api: Api) -> None:
     clock = SystemClock()
     await Member(api).ensure_namespace()
@@ -356,3 +391,22 @@ async def test_what_nodes_and_quotas_leave(api: Api, namespace: str) -> None:
             return [before[name].free["cpu"] - left[name]["cpu"] for name in before if left[name] != before[name].free] == [250]
 
         await eventually(taken, "250m less on one node")
+
+
+@pytest.mark.spec("R15.4", "Q05")
+async def test_pods_that_no_node_takes(api: Api, namespace: str) -> None:
+    ref, clock = Ref("apps", "Deployment", namespace, "web"), SystemClock()
+    pod = {"nodeSelector": {"disk": "none-has-this"}, "containers": [{"name": "main", "image": "i"}]}
+    template = {"metadata": {"labels": {"app": "web"}}, "spec": pod}
+    spec = {"replicas": 2, "selector": {"matchLabels": {"app": "web"}}, "template": template}
+    await api.create({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web", "namespace": namespace}, "spec": spec})
+
+    async def counted(before: datetime, *refs: Ref) -> list[tuple[int, int]]:
+        return [(one.pods, one.replicas) for one in await unschedulable(api, refs, before=before)]
+
+    async def both() -> bool:
+        return await counted(clock.now(), ref) == [(2, 2)]
+
+    await eventually(both, "two pods without a node")
+    assert await counted(clock.now() - timedelta(minutes=5), ref) == []
+    assert await counted(clock.now(), Ref("apps", "Deployment", namespace, "other")) == []

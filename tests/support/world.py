@@ -109,13 +109,18 @@ class Process:
 class World:
     """`async with World(seed)`; then deploy, crash, lose members, and look at the members."""
 
-    def __init__(self, seed: int, members: dict[str, tuple[str, str]], *, losing: float = 0.0) -> None:
-        """`members`: name -> (provider, region). `losing`: share of writes whose answer is lost."""
+    def __init__(
+        self, seed: int, members: dict[str, tuple[str, str]], *, losing: float = 0.0, quotas: bool = False, descheduling_s: float = 0.0
+    ) -> None:
+        """`members`: name -> (provider, region). `losing`: share of writes whose answer is lost. `quotas`: the scheduler enforces them.
+        `descheduling_s`: how often it deschedules; 0: never.
+        """
         self.chance = random.Random(seed)
         self.clock = VirtualClock()
         self.bus = MemoryBus(self.clock, faults=Faults(random.Random(seed + 1)))
         self.bus.faults.delay_s = (0.0, 0.02)
         self._losing = losing
+        self._scheduler = SchedulerConfig(quota_enforcement=quotas, deschedule_interval_s=descheduling_s)
         self.members = {name: SimulatedMember(name, self.clock, self.new_uid) for name in members}
         self.places = members
         self.processes: dict[str, Process] = {}
@@ -154,7 +159,7 @@ class World:
             return parts
 
         async def scheduler() -> Parts:
-            return scheduler_parts(SchedulerConfig(), self.bus.client("scheduler"), self.clock, chance)
+            return scheduler_parts(self._scheduler, self.bus.client("scheduler"), self.clock, chance)
 
         async def renderer() -> Parts:
             return renderer_parts(RendererConfig(), self.bus.client("override-renderer"), self.clock, chance)
@@ -180,6 +185,21 @@ class World:
         return assemble
 
     # --- what a test does ---
+
+    async def start_gateway(self, name: str, **settings: Any) -> None:
+        """One gateway more, or the one of that name with other settings. `gateway` is the one that is asked."""
+        chance = random.Random(self.chance.random()).random
+
+        async def assemble() -> Parts:
+            config = GatewayConfig(name=name, **settings)
+            parts, gateway = await gateway_assemble(config, self.bus.client(name), self.clock, chance, new_uid=self.new_uid)
+            self.gateway = gateway if name == "gateway" else self.gateway
+            return parts
+
+        if name in self.processes:
+            await self.processes[name].stop()
+        self.processes[name] = Process(self, name, assemble)
+        self.processes[name].start()
 
     async def until(self, check: Callable[[], Any], *, limit_s: float, what: str) -> Any:
         """Lets virtual time pass until `check` is true."""
@@ -251,14 +271,21 @@ class World:
         assert answer.accepted, answer
         return str(answer.change)
 
-    async def delete(self, ref: Ref, *, limit_s: float = 60) -> None:
+    async def delete(self, ref: Ref, *, version: str = "v1", limit_s: float = 60) -> None:
         """DELETE at the hub's API."""
         plural = f"{ref.kind.lower()}s"
-        root = f"/apis/{ref.group}/v1" if ref.group else "/api/v1"
+        root = f"/apis/{ref.group}/{version}" if ref.group else f"/api/{version}"
         request = Request(method="DELETE", path=f"{root}/namespaces/{ref.namespace}/{plural}/{ref.name}")
         answer = await self._insist(lambda gateway: gateway.handle(request), limit_s, f"an answer to DELETE {ref}")
         # 404: the gateway died with its answer to an earlier try, and the object is gone meanwhile.
         assert answer.status in (200, 202, 404), answer.body
+
+    async def patch(self, path: str, change: dict[str, Any], *, limit_s: float = 60) -> None:
+        """A merge patch at the hub's API."""
+        headers = {"content-type": "application/merge-patch+json"}
+        request = Request(method="PATCH", path=path, headers=headers, body=msgspec.json.encode(change))
+        answer = await self._insist(lambda gateway: gateway.handle(request), limit_s, f"an answer to PATCH {path}")
+        assert answer.status == 200, answer.body
 
     async def _insist(self, ask: Callable[[Gateway], Awaitable[Any]], limit_s: float, what: str) -> Any:
         deadline = self.clock.monotonic() + limit_s

@@ -21,6 +21,30 @@ class Taint(Strict, frozen=True, kw_only=True):
     time_added: str | None = None
 
 
+class ResourceRange(Strict, frozen=True, kw_only=True):
+    """What a node of a grade has left of one resource, from `min` (included) to `max` (excluded); quantities, as text or number."""
+
+    name: str
+    min: Any = "0"
+    max: Any = None
+    """None: without end."""
+
+
+class ResourceModel(Strict, frozen=True, kw_only=True):
+    """One grade by which a member's nodes are told apart (L11)."""
+
+    grade: int
+    ranges: tuple[ResourceRange, ...] = ()
+
+
+class Grade(Struct, frozen=True, kw_only=True):
+    """What counting and estimating need of a resource model (R4.17, R4.18)."""
+
+    number: int = 0
+    least: dict[str, str] = {}
+    """Resource -> lower bound, as a quantity."""
+
+
 class ClusterSpec(Strict, frozen=True, kw_only=True):
     id: str = ""
     """UID of the member's `kube-system` namespace (L03)."""
@@ -36,7 +60,8 @@ class ClusterSpec(Strict, frozen=True, kw_only=True):
     zone: str = ""
     zones: tuple[str, ...] = ()
     taints: tuple[Taint, ...] = ()
-    resource_models: tuple[dict[str, Any], ...] = ()
+    resource_models: tuple[ResourceModel, ...] = ()
+    """Grades in ascending order; empty: nodes are not counted by grade, and the general estimate knows only sums."""
 
 
 class APIResource(Struct, frozen=True, kw_only=True):
@@ -61,6 +86,7 @@ class ResourceSummary(Struct, frozen=True, kw_only=True):
     allocating: dict[str, str] = {}
     allocated: dict[str, str] = {}
     allocatable_modelings: tuple[dict[str, Any], ...] = ()
+    """`{grade, count}` for every grade of the Cluster's spec, in its order: nodes that have so much left (R4.18)."""
 
 
 class ClusterStatus(Struct, frozen=True, kw_only=True):
@@ -69,6 +95,8 @@ class ClusterStatus(Struct, frozen=True, kw_only=True):
     conditions: tuple[Condition, ...] = ()
     node_summary: NodeSummary | None = None
     resource_summary: ResourceSummary | None = None
+    remedy_actions: tuple[str, ...] = ()
+    """What Remedies ask for while their conditions hold (R15.5)."""
 
 
 class Cluster(Strict, frozen=True, kw_only=True):
@@ -79,3 +107,11 @@ class Cluster(Strict, frozen=True, kw_only=True):
     metadata: ObjectMeta = ObjectMeta()
     spec: ClusterSpec = ClusterSpec()
     status: ClusterStatus = ClusterStatus()
+
+
+def grades_of(models: tuple[ResourceModel, ...]) -> tuple[Grade, ...]:
+    """The lower bounds of resource models, in ascending order of grades."""
+    return tuple(
+        Grade(number=model.grade, least={bound.name: str(bound.min) for bound in model.ranges})
+        for model in sorted(models, key=lambda model: model.grade)
+    )

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import msgspec
 
-from shoal.api.cluster import Cluster, ResourceSummary, Taint
+from shoal.api.cluster import Cluster, Grade, ResourceSummary, Taint, grades_of
 from shoal.api.options import CLUSTER_COST_ANNOTATION, CLUSTER_PRIORITY_ANNOTATION
 from shoal.api.quantity import milli
 from shoal.api.status import JOINING, READY, Belief
@@ -51,6 +50,8 @@ class ClusterView(msgspec.Struct, frozen=True, kw_only=True):
 def view_of(cluster: Cluster, belief: Belief | None, *, forgotten: bool = False) -> ClusterView:
     """Joins the two statements. Without a belief the cluster is Joining: it was never heard."""
     spec, status = cluster.spec, belief.status if belief else cluster.status
+    # A count stands beside the bounds it was counted by: those in the spec may be newer. The spec's are for counts that a user wrote.
+    grades = (belief.grades if belief else ()) or grades_of(spec.resource_models)
     taints = {(taint.key, taint.effect): taint for taint in (belief.taints if belief else ())}
     taints |= {(taint.key, taint.effect): taint for taint in spec.taints}
     return ClusterView(
@@ -69,7 +70,7 @@ def view_of(cluster: Cluster, belief: Belief | None, *, forgotten: bool = False)
         priority=int(_number(cluster.metadata.annotations.get(CLUSTER_PRIORITY_ANNOTATION, ""))),
         cost=_number(cluster.metadata.annotations.get(CLUSTER_COST_ANNOTATION, "")),
         free=_free(status.resource_summary) if status.resource_summary else None,
-        models=_models(spec.resource_models, status.resource_summary) if status.resource_summary else (),
+        models=_models(grades, status.resource_summary) if status.resource_summary else (),
     )
 
 
@@ -90,11 +91,9 @@ def _free(summary: ResourceSummary) -> dict[str, int]:
     }
 
 
-def _models(models: tuple[dict[str, Any], ...], summary: ResourceSummary) -> tuple[tuple[int, dict[str, int]], ...]:
-    """The counts the agent reported, beside the lower bounds of the grades in the Cluster's spec."""
+def _models(grades: tuple[Grade, ...], summary: ResourceSummary) -> tuple[tuple[int, dict[str, int]], ...]:
+    """The counts that were reported, beside the lower bounds of their grades; empty when nothing was counted."""
     counts = {int(item.get("grade", 0)): int(item.get("count", 0)) for item in summary.allocatable_modelings}
-    graded = sorted((int(model.get("grade", 0)), model) for model in models) if counts else []
-    return tuple(
-        (counts.get(grade, 0), {str(bound["name"]): milli(str(bound["min"])) for bound in model.get("ranges", ())})
-        for grade, model in graded
-    )
+    if not counts:
+        return ()
+    return tuple((counts.get(grade.number, 0), {name: milli(least) for name, least in grade.least.items()}) for grade in grades)

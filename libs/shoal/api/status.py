@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shoal.api.cluster import ClusterStatus, Taint
+from shoal.api.cluster import ClusterStatus, Grade, Taint
 from shoal.api.meta import Manifest, Struct
 
 READY, SUSPECT, LOST, JOINING = "Ready", "Suspect", "Lost", "Joining"
@@ -21,6 +21,8 @@ class Belief(Struct, frozen=True, kw_only=True):
     taints: tuple[Taint, ...] = ()
     """Held by the belief, beside those in the Cluster's spec (R10.4)."""
     status: ClusterStatus = ClusterStatus()
+    grades: tuple[Grade, ...] = ()
+    """What `allocatableModelings` in `status` was counted by."""
     losses: tuple[str, ...] = ()
     """RFC 3339 of the last times it became Lost, oldest first; the more there are, the longer it must beat before it is Ready again."""
 

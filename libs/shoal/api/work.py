@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from shoal.api.cluster import APIEnablement, NodeSummary, ResourceSummary
+from shoal.api.cluster import APIEnablement, Grade, NodeSummary, ResourceSummary
 from shoal.api.meta import Manifest, Struct
 
 
@@ -36,6 +36,8 @@ class Work(Struct, frozen=True, kw_only=True):
     conflict: str = "Abort"
     """Abort or Overwrite, already resolved (R6.7)."""
     preserve: bool = False
+    foreground: bool = False
+    """Of a tombstone: the copy is gone only when what it made is, its pods above all; a new one waits for that elsewhere (R6.2)."""
     suspended: bool = False
     """Dispatching is suspended for this cluster: the agent neither creates nor updates (R6.8)."""
     overrides: tuple[AppliedOverride, ...] = ()
@@ -89,5 +91,7 @@ class Inventory(Struct, frozen=True, kw_only=True):
     complete_api_enablements: bool = True
     node_summary: NodeSummary = NodeSummary()
     resource_summary: ResourceSummary = ResourceSummary()
+    grades: tuple[Grade, ...] = ()
+    """What `allocatableModelings` in the summary was counted by; empty: the agent counts nothing, or was not told yet by what."""
     api_server_healthy: bool = True
     message: str = ""

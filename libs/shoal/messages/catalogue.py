@@ -11,8 +11,10 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from shoal.api.binding import Binding, Component, ReplicaRequirements
+from shoal.api.cluster import Grade
 from shoal.api.meta import Manifest, Ref, Struct
 from shoal.api.status import Belief, TemplateStatus
+from shoal.api.unschedulable import Unschedulable
 from shoal.api.work import Inventory, Report, Work
 from shoal.messages.planning import (
     Explained,
@@ -217,6 +219,16 @@ class Beat(Struct, frozen=True, kw_only=True):
     api_healthy: bool = True
     """Its member's API server answers."""
     interval_s: float = 2.0
+    grading: int = 0
+    """`revision` of the `Grading` by which the agent counts its nodes; 0: it was told none yet."""
+
+
+class Grading(Struct, frozen=True, kw_only=True):
+    """By which grades an agent counts its nodes (R4.18): the resource models of its Cluster. Sent with the answer to a beat."""
+
+    revision: int
+    """Sequence of the Cluster's entry in `STATE`; a later one may say the same grades."""
+    grades: tuple[Grade, ...] = ()
 
 
 class BeatAnswer(Struct, frozen=True, kw_only=True):
@@ -226,6 +238,8 @@ class BeatAnswer(Struct, frozen=True, kw_only=True):
     """Last sequence of `WORK`; an agent behind it for two beats lists again."""
     known: bool = True
     """False: the hub does not know this member; register again."""
+    grading: Grading | None = None
+    """Only when it is another one than the beat's; so an idle member hears nothing of it, and a change arrives with the next beat."""
 
 
 class ListWorks(Struct, frozen=True, kw_only=True):
@@ -291,6 +305,22 @@ class Estimated(Struct, frozen=True, kw_only=True):
     """What keeps it from being more, as a sentence."""
 
 
+class UnschedulableRequest(Struct, frozen=True, kw_only=True):
+    """Request on `ask.<member>.unschedulable`: which of these have pods that no node takes? Sent by the scheduler, all of a cluster at once."""
+
+    refs: tuple[Ref, ...] = ()
+    """Deployments."""
+    longer_than_s: float = 300.0
+    """For how long the member's scheduler has to have found no node; by the agent's clock."""
+
+
+class UnschedulableCounted(Struct, frozen=True, kw_only=True):
+    """Answer to `UnschedulableRequest`."""
+
+    counts: tuple[Unschedulable, ...] = ()
+    """Only of those that have such pods."""
+
+
 class Progress(Struct, frozen=True, kw_only=True):
     """On `lease.progress.<service>`, at most 5 a second: all up to `read` is decided, what that wrote is at or below `wrote`."""
 
@@ -329,6 +359,8 @@ MESSAGES: tuple[tuple[str, type[Struct], str, str, str], ...] = (
     ("(reply)", ReportList, "health-monitor", "agent", "Keys, work revisions and digests, in pages."),
     ("ask.<member>.estimate", EstimateRequest, "scheduler", "agent", "How many more pods fit, node by node; answered with Estimated."),
     ("(reply)", Estimated, "agent", "scheduler", "Room, and what limits it."),
+    ("ask.<member>.unschedulable", UnschedulableRequest, "scheduler", "agent", "Whose pods no node takes, in one question."),
+    ("(reply)", UnschedulableCounted, "agent", "scheduler", "How many of how many replicas."),
     ("lease.progress.<service>", Progress, "scheduler, override-renderer", "gateway", "How far the service has decided."),
     ("lease.<name>", LeaseHolder, "any service", "any service", "A lease and its holder."),
     (EXPLAIN_SUBJECT, ExplainRequest, "gateway", "scheduler", "Why these clusters, why not the others."),
@@ -351,3 +383,8 @@ def live(member: str) -> str:
 def estimate_subject(member: str) -> str:
     """Where one member's agent is asked how many more pods fit."""
     return f"ask.{encode_token(member)}.estimate"
+
+
+def unschedulable_subject(member: str) -> str:
+    """Where one member's agent is asked which workloads have pods that no node takes."""
+    return f"ask.{encode_token(member)}.unschedulable"

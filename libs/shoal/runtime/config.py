@@ -19,6 +19,7 @@ from shoal.api.errors import SettingInvalid
 
 PREFIX = "SHOAL_"
 Positive = Annotated[float, Meta(gt=0)]
+NotNegative = Annotated[float, Meta(ge=0)]
 Share = Annotated[float, Meta(ge=0, le=1)]
 Count = Annotated[int, Meta(ge=1)]
 Port = Annotated[int, Meta(ge=0, le=65535)]
@@ -102,6 +103,15 @@ class GatewayConfig(HubConfig, frozen=True, kw_only=True):
     """Change records are kept this long, and with them the answer to a repeated event."""
     changes_keep_min: Count = 50
     """Records kept per application however old they are, so that an application that is deployed once a year still has a history."""
+    default_resource_models: bool = False
+    """A Cluster that names no resource models gets Karmada's nine grades. Off, unlike Karmada's gate CustomizedClusterResourceModeling: a node
+    counts with the lower bounds of its grade, so one with less than 1 CPU or 4 GiB free has room for nothing, and one with 15 CPU for 8."""
+    hpa_scale_target_marker: bool = False
+    """A Deployment that a HorizontalPodAutoscaler of the members scales gets the label by which each member keeps its own number. Off, as
+    Karmada's controller hpaScaleTargetMarker: who scales by the template would wonder why members no longer follow it."""
+    deployment_replicas_syncer: bool = False
+    """`spec.replicas` of a divided Deployment with that label follows what its members have. Off, as Karmada's controller
+    deploymentReplicasSyncer: it overwrites what a user has written, and so does the next deploy that names a number."""
     request_timeout_s: Positive = 10.0
     """How long a request waits for the bus before it is answered 503 with Retry-After; kubectl and CI retry by themselves."""
     watch_window: Count = 10_000
@@ -137,6 +147,11 @@ class SchedulerConfig(HubConfig, frozen=True, kw_only=True):
     may be in the way. Each question makes the member list its nodes and pods."""
     estimate_timeout_s: Positive = 3.0
     """How long a decision waits for those answers; who is late keeps the general estimate. As Karmada's."""
+    deschedule_interval_s: NotNegative = 0.0
+    """How often agents are asked for pods that no node takes, so that these replicas move on to clusters with room; 0: never. Off, as the
+    descheduler is a component of its own in Karmada, where it asks every 120 s: it takes replicas from where a policy has put them."""
+    deschedule_after_s: Positive = 300.0
+    """How long pods have to have found no node before they move on. As Karmada's: a cluster that grows by itself gets its node within that."""
     lease_ttl_s: Positive = 6.0
     """The active scheduler's lease; a standby takes over that long after it was killed, as fast as a lost cluster is noticed."""
 

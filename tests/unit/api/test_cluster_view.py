@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from shoal.api.cluster import APIEnablement, APIResource, Cluster, ClusterSpec, ClusterStatus, ResourceSummary, Taint
+from shoal.api.cluster import (
+    APIEnablement,
+    APIResource,
+    Cluster,
+    ClusterSpec,
+    ClusterStatus,
+    Grade,
+    ResourceModel,
+    ResourceRange,
+    ResourceSummary,
+    Taint,
+)
 from shoal.api.cluster_view import view_of
 from shoal.api.meta import ObjectMeta
 from shoal.api.status import JOINING, LOST, READY, Belief
@@ -53,13 +64,35 @@ def test_free_is_never_negative():
     assert view_of(CLUSTER, belief(status=ClusterStatus(resource_summary=summary))).free == {"cpu": 0}
 
 
+def models(*bounds):
+    return tuple(ResourceModel(grade=grade, ranges=(ResourceRange(name="cpu", min=low),)) for grade, low in enumerate(bounds))
+
+
+def counted(*counts):
+    return tuple({"grade": grade, "count": count} for grade, count in counts)
+
+
+TWO_GRADES = (Grade(number=0, least={"cpu": "0"}), Grade(number=1, least={"cpu": "1500m"}))
+
+
 @pytest.mark.spec("L11", "R4.17")
-def test_models_join_counts_and_lower_bounds():
-    grades = tuple({"grade": grade, "ranges": [{"name": "cpu", "min": low}]} for grade, low in ((0, "0"), (1, "1"), (2, "2")))
-    summary = ResourceSummary(allocatable={"cpu": "4"}, allocatable_modelings=({"grade": 1, "count": 2}, {"grade": 2, "count": 1}))
-    cluster = Cluster(metadata=ObjectMeta(name="m1"), spec=ClusterSpec(resource_models=grades))
-    view = view_of(cluster, belief(status=ClusterStatus(resource_summary=summary)))
-    assert view.models == ((0, {"cpu": 0}), (2, {"cpu": 1000}), (1, {"cpu": 2000}))
+@pytest.mark.parametrize(
+    ("spec", "counts", "counted_by", "expected"),
+    [
+        pytest.param(
+            models("0", "1", "2"), counted((1, 2), (2, 1)), (), ((0, {"cpu": 0}), (2, {"cpu": 1000}), (1, {"cpu": 2000})), id="user"
+        ),
+        pytest.param(models("0", 4), counted((0, 3), (1, 2)), TWO_GRADES, ((3, {"cpu": 0}), (2, {"cpu": 1500})), id="the-spec-is-newer"),
+        pytest.param((), counted((0, 3), (1, 2)), TWO_GRADES, ((3, {"cpu": 0}), (2, {"cpu": 1500})), id="the-spec-has-none-any-more"),
+        pytest.param(models("0", "1"), (), (), (), id="nothing-counted-yet"),
+        pytest.param((), counted((0, 3)), (), (), id="counts-of-nobody-knows-what"),
+    ],
+)
+def test_models_join_counts_and_the_bounds_they_were_counted_by(spec, counts, counted_by, expected):
+    summary = ResourceSummary(allocatable={"cpu": "4"}, allocatable_modelings=counts)
+    cluster = Cluster(metadata=ObjectMeta(name="m1"), spec=ClusterSpec(resource_models=spec))
+    view = view_of(cluster, belief(status=ClusterStatus(resource_summary=summary), grades=counted_by))
+    assert view.models == expected
 
 
 @pytest.mark.spec("C17")

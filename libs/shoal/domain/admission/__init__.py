@@ -6,7 +6,8 @@
 """
 
 from shoal.domain.admission.admit import admit, clashes
+from shoal.domain.admission.cluster import with_default_models
 from shoal.domain.admission.deletion import refuse_deletion
 from shoal.domain.admission.violation import Violation
 
-__all__ = ["Violation", "admit", "clashes", "refuse_deletion"]
+__all__ = ["Violation", "admit", "clashes", "refuse_deletion", "with_default_models"]

@@ -4,13 +4,23 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
-from shoal.api.cluster import Cluster, Taint
+from shoal.api.cluster import Cluster, ResourceModel, ResourceRange, Taint
 from shoal.api.meta import Manifest
 from shoal.api.quantity import milli
 from shoal.domain.admission.syntax import CLUSTER_NAME_MAX, dns_label, label_value, one_of, qualified_name
 from shoal.domain.admission.violation import Violation
+
+GRADES_MAX = 64
+"""Of one Cluster: every node is compared with each of them, and their counts travel with the cluster's status. Karmada's default has nine."""
+_ENDLESS = 2**63 - 1
+"""How Karmada writes that a range has no end."""
+_DEFAULT_BOUNDS = (
+    ("0", "0"), ("1", "4Gi"), ("2", "16Gi"), ("4", "32Gi"), ("8", "64Gi"), ("16", "128Gi"), ("32", "256Gi"), ("64", "512Gi"), ("128", "1Ti"),
+)  # fmt: skip
+"""Lower bounds of cpu and memory in the nine grades that Karmada gives a Cluster that names none (L11)."""
 
 
 def default(cluster: Manifest, now: str = "") -> Manifest:
@@ -20,6 +30,22 @@ def default(cluster: Manifest, now: str = "") -> Manifest:
         return cluster
     taints = [taint | {"timeAdded": now} if _unstamped(taint) else taint for taint in spec["taints"]]
     return cluster | {"spec": spec | {"taints": taints}}
+
+
+def with_default_models(cluster: Manifest) -> Manifest:
+    """A Cluster that names no resource models gets Karmada's nine (L11); one whose spec is no map stays as it is."""
+    spec = cluster.get("spec") or {}
+    if not isinstance(spec, dict) or spec.get("resourceModels"):
+        return cluster
+    return cluster | {"spec": spec | {"resourceModels": _default_models()}}
+
+
+def _default_models() -> list[dict[str, Any]]:
+    bounds = [*_DEFAULT_BOUNDS, (str(_ENDLESS), str(_ENDLESS))]
+    return [
+        {"grade": grade, "ranges": [{"name": "cpu", "min": low[0], "max": high[0]}, {"name": "memory", "min": low[1], "max": high[1]}]}
+        for grade, (low, high) in enumerate(pairwise(bounds))
+    ]
 
 
 def _unstamped(taint: dict[str, Any]) -> bool:
@@ -49,23 +75,26 @@ def _check_taint(taint: Taint, path: str, seen: Counter[tuple[str, str]]) -> Ite
         yield Violation(path, f"Duplicate value: {taint.key}:{taint.effect}; a taint is told by its key and effect")
 
 
-def _check_models(models: tuple[dict[str, Any], ...], path: str) -> Iterator[Violation]:
-    """Grades from 0 without a gap, the same resources in each, ranges that join: the first from 0, the last without end."""
-    ranges: list[dict[str, dict[str, Any]]] = []
+def _check_models(models: tuple[ResourceModel, ...], path: str) -> Iterator[Violation]:
+    """Grades that ascend, the same resources in each, ranges that join: the first from 0, the last without end."""
+    if len(models) > GRADES_MAX:
+        yield Violation(path, f"has {len(models)} grades; write at most {GRADES_MAX}")
+        return
+    names = {item.name for item in models[0].ranges} if models else set()
     for index, model in enumerate(models):
-        if model.get("grade") != index:
-            yield Violation(f"{path}[{index}].grade", f"grades count up from 0: write {index}")
-        ranges.append({str(item.get("name")): item for item in model.get("ranges") or ()})
-        if ranges[index].keys() != ranges[0].keys() or not ranges[index]:
-            yield Violation(f"{path}[{index}].ranges", "every grade has a range for the same resources, at least one")
+        least = models[index - 1].grade + 1 if index else 0
+        if model.grade < least:
+            yield Violation(f"{path}[{index}].grade", f"grades ascend: write at least {least}")
+        if not names or sorted(item.name for item in model.ranges) != sorted(names):
+            yield Violation(f"{path}[{index}].ranges", "every grade has one range for each of the same resources, at least one")
             return
-    for name in ranges[0] if ranges else ():
-        yield from _check_range_chain(name, [item[name] for item in ranges], path)
+    for name in sorted(names):
+        yield from _check_range_chain(name, [next(item for item in model.ranges if item.name == name) for model in models], path)
 
 
-def _check_range_chain(name: str, chain: list[dict[str, Any]], path: str) -> Iterator[Violation]:
+def _check_range_chain(name: str, chain: list[ResourceRange], path: str) -> Iterator[Violation]:
     try:
-        bounds = [(milli(str(item.get("min", "0"))), milli(str(item["max"])) if item.get("max") is not None else None) for item in chain]
+        bounds = [(milli(str(item.min)), None if item.max is None else milli(str(item.max))) for item in chain]
     except ValueError as error:
         yield Violation(path, f"range of {name}: {error}")
         return
@@ -75,7 +104,8 @@ def _check_range_chain(name: str, chain: list[dict[str, Any]], path: str) -> Ite
         if high is None or high <= low:
             yield Violation(f"{path}[{index}].ranges", f"the range of {name} ends above its beginning")
         elif high != bounds[index + 1][0]:
-            yield Violation(f"{path}[{index + 1}].ranges", f"the range of {name} begins where that of grade {index} ends")
-    largest = 2**63 - 1
-    if bounds[-1][1] is not None and bounds[-1][1] < largest * 1000:
-        yield Violation(f"{path}[{len(bounds) - 1}].ranges", f"the highest range of {name} has no end: write max {largest} or leave it out")
+            yield Violation(f"{path}[{index + 1}].ranges", f"the range of {name} begins where the one before it ends")
+    if bounds[-1][1] is not None and bounds[-1][1] < _ENDLESS * 1000:
+        yield Violation(
+            f"{path}[{len(bounds) - 1}].ranges", f"the highest range of {name} has no end: write max {_ENDLESS} or leave it out"
+        )

@@ -47,7 +47,7 @@ def joined(manifest: Manifest, others: Iterable[tuple[Cluster, Belief]], *, now:
             said += f", serves what {like[0].metadata.name} serves, and is as large and empty (its manifest has no status)"
         else:
             said += ", and nothing is known of what it serves (its manifest has no status, and no other cluster is Ready)"
-    blank = Belief(member=f"plan-{name}", state=READY, since="", status=status)
+    blank = Belief(member="", state=READY, since="", status=status)  # No agent is there that could be asked anything.
     return Joined(_believed(blank, READY, CLUSTER_READY, status, now), (said,))
 
 
@@ -74,4 +74,6 @@ def _emptied(status: ClusterStatus) -> ClusterStatus:
     summary = status.resource_summary
     if summary is None:
         return status
-    return msgspec.structs.replace(status, resource_summary=msgspec.structs.replace(summary, allocated={}, allocating={}))
+    # How many of its nodes would be of which grade nobody has counted; its sums say what there is.
+    blank = msgspec.structs.replace(summary, allocated={}, allocating={}, allocatable_modelings=())
+    return msgspec.structs.replace(status, resource_summary=blank)

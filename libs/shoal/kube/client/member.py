@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 import base64
 import random
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
 
-from shoal.api.cluster import NodeSummary, ResourceSummary
+from shoal.api.cluster import Grade, NodeSummary, ResourceSummary
 from shoal.api.errors import DependencyMissing, RevisionConflict, ShoalError
 from shoal.api.meta import Manifest, Ref
 from shoal.api.nodes import NodeRoom, QuotaRoom
 from shoal.api.quantity import milli
 from shoal.api.work import Inventory
+from shoal.domain.estimating import count_by_grade
 from shoal.kube.client.api import METADATA_ONLY, Api, Kind
 from shoal.kube.client.discovery import KindInfo
 from shoal.kube.client.lease import NAMESPACE
@@ -86,6 +88,14 @@ class _Node(msgspec.Struct, frozen=True):
     spec: _NodeSpec = _NodeSpec()
     status: _NodeStatus = _NodeStatus()
 
+    @property
+    def ready(self) -> bool:
+        return any(condition.type == "Ready" and condition.status == "True" for condition in self.status.conditions or ())
+
+    @property
+    def allocatable(self) -> Amounts:
+        return {name: milli(value) for name, value in (self.status.allocatable or {}).items()}
+
 
 class Labelled(msgspec.Struct, frozen=True):
     """An object found in a namespace, with what tells whose it is."""
@@ -111,9 +121,13 @@ class Member:
         """Server-side apply under our field manager; `force` takes fields over from others (R6.9 overwrite, R6.11 drift)."""
         return await self.api.apply(manifest, field_manager=self.field_manager, force=force)
 
-    async def delete(self, ref: Ref, *, uid: str, resource_version: str = "") -> bool:
-        """True when there was something to delete. Never deletes another object that took the name meanwhile (`uid`)."""
-        return await self.api.delete(ref, uid=uid, resource_version=resource_version)
+    async def delete(self, ref: Ref, *, uid: str, resource_version: str = "", foreground: bool = False) -> bool:
+        """True when there was something to delete. Never deletes another object that took the name meanwhile (`uid`).
+
+        `foreground`: the object stays until everything that it owns is gone.
+        """
+        propagation = "Foreground" if foreground else "Background"
+        return await self.api.delete(ref, uid=uid, resource_version=resource_version, propagation=propagation)
 
     def reflector(self, kind: Kind, *, on_event: OnEvent, label_selector: str = "", whole: bool = False) -> Reflector:
         clock = self.api.clock
@@ -155,48 +169,45 @@ class Member:
                     found.append(Labelled(ref, meta.uid, meta.labels or {}, meta.annotations or {}))
         return found
 
-    async def inventory(self) -> Inventory:
-        """What the cluster can run and what it already runs (R4.16): one list of nodes, one of pods, discovery and version."""
+    async def inventory(self, grades: tuple[Grade, ...] = ()) -> Inventory:
+        """What the cluster can run and what it already runs (R4.16): one list of pods, one of nodes, discovery and version.
+
+        `grades` are what nodes are counted by (R4.18).
+        """
         kinds, version = await self.api.discover(), await self.api.version()
-        nodes, allocatable = await self._nodes()
-        allocated, allocating = await self._pods()
+        taken, allocating = await self._pods()
+        nodes, allocatable, counts = await self._nodes(taken, grades)
         return Inventory(
             cluster=self.api.name,
             kubernetes_version=version,
             api_enablements=kinds.enablements(),
             complete_api_enablements=kinds.complete,
             node_summary=nodes,
-            resource_summary=ResourceSummary(allocatable=texts(allocatable), allocated=texts(allocated), allocating=texts(allocating)),
+            resource_summary=ResourceSummary(
+                allocatable=texts(allocatable),
+                allocated=texts(add(taken.values())),
+                allocating=texts(allocating),
+                allocatable_modelings=tuple({"grade": grade.number, "count": counts[grade.number]} for grade in grades),
+            ),
+            grades=grades,
             api_server_healthy=await self.api.healthy(),
         )
 
-    async def _nodes(self) -> tuple[NodeSummary, Amounts]:
-        total, ready, allocatable = 0, 0, dict[str, int]()
+    async def _nodes(self, taken: Mapping[str, Amounts], grades: tuple[Grade, ...]) -> tuple[NodeSummary, Amounts, Counter[int]]:
+        """(how many there are, what they have together, how many of each grade); one page of nodes is in memory at a time."""
+        total, ready, allocatable, counts = 0, 0, dict[str, int](), Counter[int]()
         async for page, _ in self.api.pages(NODE, as_=_Node):
-            for node in page:
-                total += 1
-                conditions = node.status.conditions or ()
-                ready += any(condition.type == "Ready" and condition.status == "True" for condition in conditions)
-                allocatable = add((allocatable, {name: milli(value) for name, value in (node.status.allocatable or {}).items()}))
-        return NodeSummary(total_num=total, ready_num=ready), allocatable
+            working = [node for node in page if node.ready]
+            total += len(page)
+            ready += len(working)
+            allocatable = add((allocatable, *(node.allocatable for node in page)))
+            counts.update(count_by_grade((_room(node, taken) for node in working), grades))
+        return NodeSummary(total_num=total, ready_num=ready), allocatable, counts
 
     async def node_rooms(self) -> list[NodeRoom]:
         """What is left on every node that is ready: one list of nodes, one of pods."""
-        used: dict[str, Amounts] = {}
-        async for page, _ in self.api.pages(POD, as_=Pod):
-            for pod in page:
-                if pod.spec.node_name and not pod.finished:
-                    used[pod.spec.node_name] = add((used.get(pod.spec.node_name, {}), requests_of(pod.spec)))
-        found = []
-        async for nodes, _ in self.api.pages(NODE, as_=_Node):
-            for node in nodes:
-                if not any(condition.type == "Ready" and condition.status == "True" for condition in node.status.conditions or ()):
-                    continue
-                taken = used.get(node.metadata.name, {})
-                free = {name: milli(value) - taken.get(name, 0) for name, value in (node.status.allocatable or {}).items()}
-                taints = (*(node.spec.taints or ()), *((_UNSCHEDULABLE,) if node.spec.unschedulable else ()))
-                found.append(NodeRoom(name=node.metadata.name, labels=node.metadata.labels or {}, taints=taints, free=free))
-        return found
+        taken, _ = await self._pods()
+        return [_room(node, taken) async for page, _ in self.api.pages(NODE, as_=_Node) for node in page if node.ready]
 
     async def quota_rooms(self, namespace: str) -> list[QuotaRoom]:
         """What the quotas of a namespace leave. Those with scopes other than a list of priority classes count pods we cannot tell apart
@@ -211,18 +222,18 @@ class Member:
                     found.append(QuotaRoom(name=quota.metadata.name, free=free, priority_classes=classes))
         return found
 
-    async def _pods(self) -> tuple[Amounts, Amounts]:
-        """(requests of pods on nodes that have not finished, requests of pods not yet on a node)."""
-        allocated, allocating = dict[str, int](), dict[str, int]()
+    async def _pods(self) -> tuple[dict[str, Amounts], Amounts]:
+        """(node -> requests of the pods there that have not finished, requests of pods not yet on a node)."""
+        taken, allocating = dict[str, Amounts](), dict[str, int]()
         async for page, _ in self.api.pages(POD, as_=Pod):
             for pod in page:
                 if pod.finished:
                     continue
                 if pod.spec.node_name:
-                    allocated = add((allocated, requests_of(pod.spec)))
+                    taken[pod.spec.node_name] = add((taken.get(pod.spec.node_name, {}), requests_of(pod.spec)))
                 else:
                     allocating = add((allocating, requests_of(pod.spec)))
-        return allocated, allocating
+        return taken, allocating
 
     # --- who this member is ---
 
@@ -256,6 +267,14 @@ class Member:
         await self.api.apply(secret, field_manager=f"{self.field_manager}-identity", force=True)
 
 
+def _room(node: _Node, taken: Mapping[str, Amounts]) -> NodeRoom:
+    """What the pods on it leave."""
+    used = taken.get(node.metadata.name, {})
+    free = {name: amount - used.get(name, 0) for name, amount in node.allocatable.items()}
+    taints = (*(node.spec.taints or ()), *((_UNSCHEDULABLE,) if node.spec.unschedulable else ()))
+    return NodeRoom(name=node.metadata.name, labels=node.metadata.labels or {}, taints=taints, free=free)
+
+
 def _priority_classes(spec: _QuotaSpec) -> tuple[str, ...] | None:
     """The classes that a quota counts, empty for all; None when it chooses by something else."""
     if spec.scopes:
@@ -273,9 +292,9 @@ def _made_by_kubernetes(ref: Ref) -> bool:
     return (ref.group, ref.kind, ref.name) in {("", "ServiceAccount", "default"), ("", "ConfigMap", "kube-root-ca.crt")}
 
 
-async def healthy_inventory(member: Member, cluster: str) -> Inventory:
+async def healthy_inventory(member: Member, cluster: str, grades: tuple[Grade, ...]) -> Inventory:
     """An inventory also when the member does not answer: then it says so, instead of a silence that looks like an old truth."""
     try:
-        return await member.inventory()
+        return await member.inventory(grades)
     except ShoalError as error:
         return Inventory(cluster=cluster, api_server_healthy=False, complete_api_enablements=False, message=str(error))

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
-from shoal.domain.admission import admit
+from shoal.api.cluster import ResourceModel, grades_of
+from shoal.domain.admission import admit, with_default_models
+from shoal.domain.admission.cluster import GRADES_MAX
 
 
 def cluster(name: str = "m1", **spec: Any) -> dict[str, Any]:
@@ -17,10 +20,10 @@ def refusals(manifest: dict[str, Any], old: dict[str, Any] | None = None) -> lis
     return [f"{violation.path}: {violation.message}" for violation in admit(manifest, old)[1]]
 
 
-def grades(*bounds: tuple[str, str | None]) -> list[dict[str, Any]]:
+def grades(*bounds: tuple[Any, Any], first: int = 0) -> list[dict[str, Any]]:
     return [
-        {"grade": index, "ranges": [{"name": "cpu", "min": low} | ({"max": high} if high else {})]}
-        for index, (low, high) in enumerate(bounds)
+        {"grade": grade, "ranges": [{"name": "cpu", "min": low} | ({"max": high} if high else {})]}
+        for grade, (low, high) in enumerate(bounds, first)
     ]
 
 
@@ -30,6 +33,7 @@ def grades(*bounds: tuple[str, str | None]) -> list[dict[str, Any]]:
         pytest.param(cluster(syncMode="Pull"), id="pull"),
         pytest.param(cluster(taints=[{"key": "gpu", "effect": "NoSchedule"}, {"key": "gpu", "effect": "NoExecute"}]), id="taints"),
         pytest.param(cluster(resourceModels=grades(("0", "1"), ("1", "2"), ("2", str(2**63 - 1)))), id="models"),
+        pytest.param(cluster(resourceModels=grades((0, 1.5), (1.5, None), first=1)), id="numbers-are-quantities-and-grades-begin-anywhere"),
         pytest.param(cluster("x" * 48), id="longest-name"),
         pytest.param(cluster() | {"status": {"nodeSummary": {"totalNum": "many"}}}, id="status-is-the-systems"),
     ],
@@ -65,7 +69,7 @@ def test_admitted(manifest):
         ),
         pytest.param(
             cluster(resourceModels=grades(("0", "1"), ("2", None))),
-            "spec.resourceModels[1].ranges: the range of cpu begins where that of grade 0 ends",
+            "spec.resourceModels[1].ranges: the range of cpu begins where the one before it ends",
             id="gap",
         ),
         pytest.param(
@@ -74,9 +78,39 @@ def test_admitted(manifest):
             id="last-without-end",
         ),
         pytest.param(
-            cluster(resourceModels=[{"grade": 1, "ranges": [{"name": "cpu", "min": "0"}]}]),
-            "spec.resourceModels[0].grade: grades count up from 0: write 0",
+            cluster(resourceModels=grades(("0", "1"), first=1) + grades(("1", None), first=1)),
+            "spec.resourceModels[1].grade: grades ascend: write at least 2",
             id="grades",
+        ),
+        pytest.param(
+            cluster(resourceModels=grades(("0", None), first=-1)),
+            "spec.resourceModels[0].grade: grades ascend: write at least 0",
+            id="grades-from-0-on",
+        ),
+        pytest.param(
+            cluster(resourceModels=[*grades(("0", "1"), ("1", None)), {"grade": 2, "ranges": [{"name": "memory"}]}]),
+            "spec.resourceModels[2].ranges: every grade has one range for each of the same resources, at least one",
+            id="other-resources",
+        ),
+        pytest.param(
+            cluster(resourceModels=[{"grade": 0, "ranges": [{"name": "cpu"}, {"name": "cpu"}]}]),
+            "spec.resourceModels[0].ranges: every grade has one range for each of the same resources, at least one",
+            id="a-resource-twice",
+        ),
+        pytest.param(
+            cluster(resourceModels=[{"grade": 0}]),
+            "spec.resourceModels[0].ranges: every grade has one range for each of the same resources, at least one",
+            id="no-resources",
+        ),
+        pytest.param(
+            cluster(resourceModels=[{"grade": 0, "ranges": [{"min": "0"}]}]),
+            "spec.resourceModels[0].ranges[0].name: Required value",
+            id="a-range-of-nothing",
+        ),
+        pytest.param(
+            cluster(resourceModels=grades(*((str(low), str(low + 1)) for low in range(GRADES_MAX)), (str(GRADES_MAX), None))),
+            "spec.resourceModels: has 65 grades; write at most 64",
+            id="too-many",
         ),
         pytest.param(
             cluster(resourceModels=grades(("zero", None))),
@@ -106,3 +140,27 @@ def test_no_execute_taints_get_their_time():
         {"key": "b", "effect": "NoSchedule"},
     ]
     assert admit(answer, answer, now="2026-08-01T13:00:00Z")[0] == answer
+
+
+@pytest.mark.spec("L11")
+def test_karmadas_nine_grades():
+    """Ex 4-k: "Default grades, counts g1:2 (1 cpu,4Gi), g2:1 (2 cpu,16Gi)"."""
+    filled = with_default_models(cluster(provider="alpha"))
+    assert refusals(filled) == []
+    assert filled["spec"]["provider"] == "alpha"
+    found = grades_of(msgspec.convert(filled["spec"]["resourceModels"], tuple[ResourceModel, ...]))
+    assert [(grade.number, *grade.least.values()) for grade in found] == [
+        (0, "0", "0"), (1, "1", "4Gi"), (2, "2", "16Gi"), (3, "4", "32Gi"), (4, "8", "64Gi"), (5, "16", "128Gi"), (6, "32", "256Gi"),
+        (7, "64", "512Gi"), (8, "128", "1Ti"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    [
+        pytest.param(cluster(resourceModels=grades(("0", None))), id="its-own"),
+        pytest.param({**cluster(), "spec": "none"}, id="what-is-wrong-is-told-as-it-came"),
+    ],
+)
+def test_what_names_models_keeps_them(manifest):
+    assert with_default_models(manifest) == manifest

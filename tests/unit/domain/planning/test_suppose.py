@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from shoal.api.cluster import APIEnablement, APIResource, Cluster, ClusterSpec, ClusterStatus, ResourceSummary
@@ -48,6 +49,16 @@ def test_a_newcomer_without_a_status_is_like_its_nearest_neighbour(others, like)
     assert seen.free is not None
     assert seen.free["cpu"] == 6000  # As large as its neighbour, and empty.
     assert f"serves what {like} serves" in found.assumptions[0]
+    assert seen.member == "", "nobody is there who could be asked anything"
+
+
+@pytest.mark.spec("L11")
+def test_how_full_the_nodes_of_its_neighbour_are_says_nothing_of_a_newcomer() -> None:
+    cluster, belief = neighbour("a", region="hz")
+    summary = ResourceSummary(allocatable={"cpu": "8"}, allocatable_modelings=({"grade": 0, "count": 3},))
+    status = msgspec.structs.replace(belief.status, resource_summary=summary)
+    found = joined(manifest(), [(cluster, msgspec.structs.replace(belief, status=status))], now=build.NOW)
+    assert found.belief.status.resource_summary == ResourceSummary(allocatable={"cpu": "8"})
 
 
 def test_a_status_of_its_own_counts() -> None:
