@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from shoal.api import apps, autoscaling, cluster, customization, networking, override, policy, quota, shoal, taint_policy
+from shoal.api import apps, autoscaling, cluster, customization, networking, override, policy, quota, remedy, shoal, taint_policy
 from shoal.api.meta import Manifest, Ref, group_of
 from shoal.domain.matching.exclusions import HUB_GROUPS, reserved
 from shoal.kube.apiserver.registry import VERBS, Column, Registry, ResourceType
@@ -54,26 +54,35 @@ def _clean(schema: Any) -> Any:
     return out
 
 
-def _policy(kind: str, plural: str, short: str, struct: type[msgspec.Struct], *, namespaced: bool) -> ResourceType:
-    columns: tuple[Column, ...] = (_AGE,)
-    if struct is policy.PropagationPolicy:
-        columns = (
-            _column("Conflict-Resolution", ".spec.conflictResolution"),
-            _column("Priority", ".spec.priority", "integer"),
-            _AGE,
-        )
+def _karmada(
+    kind: str,
+    plural: str,
+    struct: type[msgspec.Struct],
+    *columns: Column,
+    group: str = policy.GROUP,
+    short: str = "",
+    namespaced: bool = False,
+    status: bool = False,
+    warning: str = "",
+) -> ResourceType:
+    """A kind of Karmada that users write, in its one version."""
     return ResourceType(
-        group=policy.GROUP,
+        group=group,
         kind=kind,
         plural=plural,
         namespaced=namespaced,
         versions=("v1alpha1",),
-        short_names=(short,),
+        short_names=(short,) if short else (),
         categories=_KARMADA,
-        status=False,
+        status=status,
         schemas={"v1alpha1": schema_of(struct)},
-        columns={"": columns},
+        columns={"": (*columns, _AGE)},
+        warning=warning,
     )
+
+
+_PROPAGATION_COLUMNS = (_column("Conflict-Resolution", ".spec.conflictResolution"), _column("Priority", ".spec.priority", "integer"))
+_PROPAGATION, _OVERRIDE = policy.PropagationPolicy, override.OverridePolicy
 
 
 _CLUSTER = ResourceType(
@@ -137,38 +146,9 @@ _WORK = ResourceType(
 )
 
 
-_REBALANCER = ResourceType(
-    group=apps.GROUP,
-    kind="WorkloadRebalancer",
-    plural="workloadrebalancers",
-    namespaced=False,
-    versions=("v1alpha1",),
-    categories=_KARMADA,
-    status=True,
-    schemas={"v1alpha1": schema_of(apps.WorkloadRebalancer)},
-    columns={"": (_column("Finished", ".status.finishTime", "date"), _AGE)},
-)
-
-
-_QUOTA = ResourceType(
-    group=quota.GROUP,
-    kind=quota.KIND,
-    plural="federatedresourcequotas",
-    namespaced=True,
-    versions=("v1alpha1",),
-    short_names=("frq",),
-    categories=_KARMADA,
-    status=True,
-    schemas={"v1alpha1": schema_of(quota.FederatedResourceQuota)},
-    columns={"": (_column("Overall", ".status.overall"), _column("Overall_Used", ".status.overallUsed"), _AGE)},
-)
-
-
 INERT: dict[tuple[str, str], str] = {
-    (policy.GROUP, "ClusterTaintPolicy"): "no taint follows from it: taint the Cluster itself",
     (customization.GROUP, "ResourceInterpreterCustomization"): "its scripts are not run: kinds are read by the built-in rules",
     (autoscaling.GROUP, autoscaling.FEDERATED_HPA): "nothing is scaled by it",
-    (autoscaling.GROUP, "CronFederatedHPA"): "nothing is scaled by it",
     (networking.GROUP, "MultiClusterService"): "no Service or EndpointSlice follows from it",
 }
 """Kinds of Karmada that are checked and kept, so that what stands there can be brought along, and that nothing acts upon; and what that
@@ -186,27 +166,15 @@ def inert_status(manifest: Manifest) -> Manifest | None:
 
 
 def _kept(group: str, kind: str, plural: str, short: str, struct: type[msgspec.Struct], *, namespaced: bool = True) -> ResourceType:
-    return ResourceType(
-        group=group,
-        kind=kind,
-        plural=plural,
-        namespaced=namespaced,
-        versions=("v1alpha1",),
-        short_names=(short,) if short else (),
-        categories=_KARMADA,
-        status=True,
-        schemas={"v1alpha1": schema_of(struct)},
-        columns={"": (_column("Effective", '.status.conditions[?(@.type=="Effective")].status'), _AGE)},
-        warning=f"{kind} is checked and kept, but Shoal does not act upon it: {INERT[group, kind]}",
-    )
+    effective = _column("Effective", '.status.conditions[?(@.type=="Effective")].status')
+    told = f"{kind} is checked and kept, but Shoal does not act upon it: {INERT[group, kind]}"
+    return _karmada(kind, plural, struct, effective, group=group, short=short, namespaced=namespaced, status=True, warning=told)
 
 
-_TAINTS, _LUA = taint_policy.ClusterTaintPolicy, customization.ResourceInterpreterCustomization
+_LUA = customization.ResourceInterpreterCustomization
 _KEPT = (
-    _kept(policy.GROUP, "ClusterTaintPolicy", "clustertaintpolicies", "", _TAINTS, namespaced=False),
     _kept(customization.GROUP, "ResourceInterpreterCustomization", "resourceinterpretercustomizations", "ric", _LUA, namespaced=False),
     _kept(autoscaling.GROUP, autoscaling.FEDERATED_HPA, "federatedhpas", "fhpa", autoscaling.FederatedHPA),
-    _kept(autoscaling.GROUP, "CronFederatedHPA", "cronfederatedhpas", "cronfhpa", autoscaling.CronFederatedHPA),
     _kept(networking.GROUP, "MultiClusterService", "multiclusterservices", "mcs", networking.MultiClusterService),
 )
 
@@ -228,16 +196,45 @@ def _own(kind: str, plural: str, columns: tuple[Column, ...], *, verbs: tuple[st
 
 
 ADDED: tuple[ResourceType, ...] = (
-    _policy("PropagationPolicy", "propagationpolicies", "pp", policy.PropagationPolicy, namespaced=True),
-    _policy("ClusterPropagationPolicy", "clusterpropagationpolicies", "cpp", policy.PropagationPolicy, namespaced=False),
-    _policy("OverridePolicy", "overridepolicies", "op", override.OverridePolicy, namespaced=True),
-    _policy("ClusterOverridePolicy", "clusteroverridepolicies", "cop", override.OverridePolicy, namespaced=False),
+    _karmada("PropagationPolicy", "propagationpolicies", _PROPAGATION, *_PROPAGATION_COLUMNS, short="pp", namespaced=True),
+    _karmada("ClusterPropagationPolicy", "clusterpropagationpolicies", _PROPAGATION, *_PROPAGATION_COLUMNS, short="cpp"),
+    _karmada("OverridePolicy", "overridepolicies", _OVERRIDE, short="op", namespaced=True),
+    _karmada("ClusterOverridePolicy", "clusteroverridepolicies", _OVERRIDE, short="cop"),
+    _karmada("ClusterTaintPolicy", "clustertaintpolicies", taint_policy.ClusterTaintPolicy),
+    _karmada(
+        quota.KIND,
+        "federatedresourcequotas",
+        quota.FederatedResourceQuota,
+        _column("Overall", ".status.overall"),
+        _column("Overall_Used", ".status.overallUsed"),
+        short="frq",
+        namespaced=True,
+        status=True,
+    ),
+    _karmada(
+        "WorkloadRebalancer",
+        "workloadrebalancers",
+        apps.WorkloadRebalancer,
+        _column("Finished", ".status.finishTime", "date"),
+        group=apps.GROUP,
+        status=True,
+    ),
+    _karmada(
+        autoscaling.CRON_FEDERATED_HPA,
+        "cronfederatedhpas",
+        autoscaling.CronFederatedHPA,
+        _column("Reference-Kind", ".spec.scaleTargetRef.kind"),
+        _column("Reference-Name", ".spec.scaleTargetRef.name"),
+        group=autoscaling.GROUP,
+        short="cronfhpa",
+        namespaced=True,
+        status=True,
+    ),
+    _karmada(remedy.KIND, "remedies", remedy.Remedy, _column("Actions", ".spec.actions"), group=remedy.GROUP),
     _CLUSTER,
     _binding("ResourceBinding", "resourcebindings", "rb", namespaced=True),
     _binding("ClusterResourceBinding", "clusterresourcebindings", "crb", namespaced=False),
     _WORK,
-    _REBALANCER,
-    _QUOTA,
     *_KEPT,
     _own("FailoverPolicy", "failoverpolicies", (_column("Prefer", ".spec.prefer"), _AGE), short="fop"),
     _own(

@@ -28,12 +28,20 @@ def shown(own: Manifest, *, status: Manifest | None = None, belief: Belief | Non
         out = {**out, "status": status}
     if belief is not None:
         known = msgspec.to_builtins(belief.status)
-        out = {**out, "status": {**(own.get("status") or {}), **known}}
+        told = own.get("status") or {}
+        out = {**out, "status": {**told, **known, "conditions": _conditions(told, known)}}
         added = _held(own.get("spec") or {}, belief.taints)
         if added:
             spec = own.get("spec") or {}
             out["spec"] = {**spec, "taints": [*(spec.get("taints") or ()), *map(_shown_taint, added)]}
     return out
+
+
+def _conditions(told: Manifest, known: Manifest) -> list[Any]:
+    """The belief's, and those of other types that somebody wrote into the Cluster's status."""
+    own = [*known.get("conditions", ())]
+    types = {one["type"] for one in own}
+    return own + [one for one in told.get("conditions") or () if one.get("type") not in types]
 
 
 def _held(spec: dict[str, Any], taints: Sequence[Taint]) -> list[Taint]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import msgspec
 import structlog
 
 from shoal.api.clock import Clock
@@ -19,6 +20,7 @@ from shoal.bus.work_queue import WorkQueue
 from shoal.domain.health import Evidence, Listening, Thresholds, hold, judge, listen, silence_s, verdict
 from shoal.messages.catalogue import BELIEF, INVENTORY, OBJECT
 from shoal_health_monitor.beats import Beats
+from shoal_health_monitor.steering import Steering
 
 log = structlog.get_logger()
 
@@ -35,6 +37,7 @@ class Judge:
     state: View
     reports: View
     beats: Beats
+    steering: Steering
     thresholds: Thresholds
     clock: Clock
     queue: WorkQueue[Ref] | None = None
@@ -53,12 +56,12 @@ class Judge:
         self._listening = listen(self._listening, at, able=able, beat_s=self.thresholds.beat_s)
         clusters = {entry.ref: entry for entry in self.state.entries(OBJECT, group=CLUSTER_GROUP, kind=CLUSTER_KIND) if not entry.deleted}
         manifests = {ref: entry.body for ref, entry in clusters.items()}
-        self.beats.known = {member for manifest in manifests.values() if (member := _member(manifest))}
+        self.beats.known = {member: clusters[ref] for ref, manifest in manifests.items() if (member := _member(manifest))}
         self.beats.trusts_absence = self.state.complete
         self._brake({ref: m for ref, manifest in manifests.items() if (m := _member(manifest))}, at)
-        for ref, manifest in manifests.items():
+        for ref, cluster in clusters.items():
             previous = self.state.get(BELIEF, ref)
-            belief = self._judge(ref, _member(manifest), previous, at)
+            belief = self._judge(cluster, previous, at)
             if belief is not None and self.queue is not None and (previous is None or previous.deleted or previous.body != belief):
                 self.queue.add(ref, fresh=True)
         for gone in self.state.entries(BELIEF):
@@ -69,13 +72,14 @@ class Judge:
         """No verdict when many fall silent within one grace: the fault is then nearer than they are."""
         beliefs = {ref: self.state.get(BELIEF, ref) for ref in members}
         standing = {ref: m for ref, m in members.items() if (belief := beliefs[ref]) is not None and belief.body.state != LOST}
-        silent = sum(silence_s(self._evidence(ref, m, at)) >= self.thresholds.suspect_after_s for ref, m in standing.items())
+        silent = sum(silence_s(self._heard(ref, m, at)) >= self.thresholds.suspect_after_s for ref, m in standing.items())
         held = hold(silent, len(standing))
         if held != self._held:
             log.warning("mass silence, no verdict is passed" if held else "mass silence is over", silent=silent, clusters=len(standing))
         self._held = held
 
-    def _evidence(self, ref: Ref, member: str, at: float) -> Evidence:
+    def _heard(self, ref: Ref, member: str, at: float) -> Evidence:
+        """What agents and inventories say."""
         beat, inventory = self.beats.heard.get(member), self.reports.get(INVENTORY, ref, member)
         return Evidence(
             member=member,
@@ -88,13 +92,22 @@ class Judge:
             inventory=inventory.body if inventory is not None and not inventory.deleted else None,
         )
 
-    def _judge(self, ref: Ref, member: str, previous: Entry[Belief] | None, at: float) -> Belief | None:
+    def _judge(self, cluster: Entry[Manifest], previous: Entry[Belief] | None, at: float) -> Belief | None:
+        member = _member(cluster.body)
         if not member:
             return None  # Made by a user; no agent has registered yet.
         before = previous.body if previous is not None and not previous.deleted else None
         if before is not None and before.member != member:
             before = None
-        return judge(self._evidence(ref, member, at), before, now=self.clock.now(), thresholds=self.thresholds)
+        evidence = msgspec.structs.replace(
+            self._heard(cluster.ref, member, at),
+            cluster=cluster.ref.name,
+            graded=bool((cluster.body.get("spec") or {}).get("resourceModels")),
+            told=self.steering.told(cluster),
+            remedies=self.steering.remedies(),
+            taintings=self.steering.taintings(cluster),
+        )
+        return judge(evidence, before, now=self.clock.now(), thresholds=self.thresholds)
 
     def _forgotten(self, ref: Ref) -> bool:
         entry = self.state.get(OBJECT, ref)
@@ -107,7 +120,7 @@ class Judge:
             return 0
         if cluster.deleted:
             return await self._end(ref, previous)
-        belief = self._judge(ref, _member(cluster.body), previous, self.clock.monotonic())
+        belief = self._judge(cluster, previous, self.clock.monotonic())
         before = previous.body if previous is not None and not previous.deleted else None
         if belief is None or belief == before:
             return 0

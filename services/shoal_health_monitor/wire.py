@@ -38,6 +38,7 @@ from shoal_health_monitor.answers import Answers
 from shoal_health_monitor.beats import Beats
 from shoal_health_monitor.judge import Judge
 from shoal_health_monitor.reconcile import Reconciler
+from shoal_health_monitor.steering import Steering
 
 
 def wire(config: MonitorConfig) -> Reconciling:
@@ -55,7 +56,7 @@ def parts(config: MonitorConfig, bus: Bus, clock: Clock, chance: Callable[[], fl
     reports = View(bus, REPORT, (REPORTS, INVENTORY), name="monitor-report", clock=clock)
     thresholds = Thresholds(beat_s=config.beat_interval_s, suspect_after_s=config.suspect_after_s, lost_after_s=config.grace_s)
     beats = Beats(clock, config.grace_s)
-    judge = Judge(bus, entries, state, reports, beats, thresholds, clock)
+    judge = Judge(bus, entries, state, reports, beats, Steering(state), thresholds, clock)
     judge.queue = WorkQueue("beliefs", judge.reconcile, clock=clock, workers=2, passed=state.passed, random=chance)
     reconciler = Reconciler(entries, state, reports)
     queue: WorkQueue[Ref] = WorkQueue(

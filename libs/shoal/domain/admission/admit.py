@@ -16,6 +16,7 @@ from shoal.api.networking import MultiClusterService
 from shoal.api.override import OverridePolicy
 from shoal.api.policy import PropagationPolicy
 from shoal.api.quota import FederatedResourceQuota
+from shoal.api.remedy import Remedy
 from shoal.api.shoal import FailoverPolicy
 from shoal.api.taint_policy import ClusterTaintPolicy
 from shoal.domain.admission import (
@@ -29,6 +30,7 @@ from shoal.domain.admission import (
     namespace,
     override_policy,
     propagation_policy,
+    remedy,
     resource_interpreter_customization,
     shape,
     template,
@@ -39,6 +41,7 @@ from shoal.domain.admission.violation import Violation
 POLICY_GROUP, CLUSTER_GROUP, OWN_GROUP = "policy.karmada.io/v1alpha1", "cluster.karmada.io/v1alpha1", "shoal.dev/v1alpha1"
 APPS_GROUP, CONFIG_GROUP = "apps.karmada.io/v1alpha1", "config.karmada.io/v1alpha1"
 SCALING_GROUP, NETWORK_GROUP = "autoscaling.karmada.io/v1alpha1", "networking.karmada.io/v1alpha1"
+REMEDY_GROUP = "remedy.karmada.io/v1alpha1"
 
 
 class Kind(NamedTuple):
@@ -66,6 +69,7 @@ KINDS: dict[tuple[str, str], Kind] = {
     (POLICY_GROUP, "ClusterTaintPolicy"): Kind(
         ClusterTaintPolicy, cluster_taint_policy.default, cluster_taint_policy.validate, False, cluster_taint_policy.clashes
     ),
+    (REMEDY_GROUP, "Remedy"): Kind(Remedy, remedy.default, remedy.validate, False),
     (SCALING_GROUP, "FederatedHPA"): Kind(FederatedHPA, federated_hpa.default, federated_hpa.validate, True),
     (SCALING_GROUP, "CronFederatedHPA"): Kind(CronFederatedHPA, cron_federated_hpa.default, cron_federated_hpa.validate, True),
     (NETWORK_GROUP, "MultiClusterService"): Kind(MultiClusterService, multi_cluster_service.default, multi_cluster_service.validate, True),

@@ -10,6 +10,7 @@ from shoal.api.status import JOINING, LOST
 
 NOT_READY_TAINT = "cluster.karmada.io/not-ready"
 UNREACHABLE_TAINT = "cluster.karmada.io/unreachable"
+STATE_TAINTS = (NOT_READY_TAINT, UNREACHABLE_TAINT)
 
 CLUSTER_READY = "ClusterReady"
 CLUSTER_NOT_READY = "ClusterNotReady"

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from shoal.api.cluster import ClusterStatus
+import msgspec
+
+from shoal.api.cluster import ClusterStatus, Grade, ResourceSummary, Taint
 from shoal.api.meta import Condition, Struct
+from shoal.api.remedy import RemedySpec
 from shoal.api.status import JOINING, LOST, READY, SUSPECT, Belief
 from shoal.api.work import Inventory
 from shoal.domain.health.conditions import (
@@ -13,12 +16,15 @@ from shoal.domain.health.conditions import (
     CLUSTER_READY,
     MASS_SILENCE,
     NEVER_UPDATED,
+    STATE_TAINTS,
     STATUS_UNKNOWN,
     conditions,
     ready_condition,
     taints,
 )
 from shoal.domain.health.listening import Listening
+from shoal.domain.health.remedies import remedy_actions
+from shoal.domain.health.taint_policies import Tainting, policy_taints
 from shoal.domain.health.thresholds import Thresholds
 
 _LOSSES_KEPT = 8
@@ -30,6 +36,14 @@ class Evidence(Struct, frozen=True, kw_only=True):
 
     member: str
     at: float
+    cluster: str = ""
+    """Its name."""
+    told: tuple[Condition, ...] = ()
+    """Conditions that others wrote into the Cluster's status, such as a detector in the member."""
+    remedies: tuple[RemedySpec, ...] = ()
+    """All that there are."""
+    taintings: tuple[Tainting, ...] = ()
+    """All ClusterTaintPolicies, the oldest first."""
     listening: Listening | None = None
     """None: the monitor does not listen now."""
     last_beat: float | None = None
@@ -42,6 +56,8 @@ class Evidence(Struct, frozen=True, kw_only=True):
     """The mass-silence brake (`hold`) is on."""
     inventory: Inventory | None = None
     """The last one ever reported."""
+    graded: bool = False
+    """The Cluster names resource models: its nodes are to be counted by grade (L11)."""
 
 
 class Verdict(Struct, frozen=True, kw_only=True):
@@ -65,15 +81,20 @@ def judge(evidence: Evidence, previous: Belief | None, *, now: datetime, thresho
     if changed and state == LOST:
         losses = (*losses, stamp)[-_LOSSES_KEPT:]
     before = previous.status if previous else ClusterStatus()
+    summary, grades = _room(previous, evidence)
     ready = ready_condition(state, reason, message)
+    found = conditions(before.conditions, ready, _complete(before, evidence), stamp)
+    told = (*evidence.told, *found)
+    actions = remedy_actions(evidence.cluster, told, evidence.remedies)
     return Belief(
         member=evidence.member,
         state=state,
         since=stamp if previous is None or changed else previous.since,
         reason=reason,
         message=message,
-        taints=taints(ready),
-        status=_status(before, evidence.inventory, conditions(before.conditions, ready, _complete(before, evidence), stamp)),
+        taints=(*taints(ready), *policy_taints(_asked_for(previous), told, evidence.taintings)),
+        status=msgspec.structs.replace(_status(before, evidence.inventory, summary), conditions=found, remedy_actions=actions),
+        grades=grades,
         losses=losses,
     )
 
@@ -165,21 +186,34 @@ def _complete(before: ClusterStatus, evidence: Evidence) -> bool | None:
     return None if known is None else known.status == "True"
 
 
-def _status(before: ClusterStatus, inventory: Inventory | None, found: tuple[Condition, ...]) -> ClusterStatus:
+def _asked_for(previous: Belief | None) -> tuple[Taint, ...]:
+    """Taints that policies asked for, apart from those of the state itself."""
+    return tuple(taint for taint in previous.taints if taint.key not in STATE_TAINTS) if previous else ()
+
+
+def _room(previous: Belief | None, evidence: Evidence) -> tuple[ResourceSummary | None, tuple[Grade, ...]]:
+    """What there is, and what its nodes were counted by. Counts stay until there are newer ones (an agent that has just started has none),
+    or nobody wants any."""
+    known, grades = (previous.status.resource_summary, previous.grades) if previous else (None, ())
+    counts = known.allocatable_modelings if known else ()
+    inventory = evidence.inventory
+    if inventory is not None and inventory.grades:
+        counts, grades = inventory.resource_summary.allocatable_modelings, inventory.grades
+    if not evidence.graded:
+        counts, grades = (), ()
+    summary = inventory.resource_summary if inventory is not None else known
+    return msgspec.structs.replace(summary, allocatable_modelings=counts) if summary is not None else None, grades
+
+
+def _status(before: ClusterStatus, inventory: Inventory | None, summary: ResourceSummary | None) -> ClusterStatus:
+    """What the inventory says; without one what was known."""
     if inventory is None:
-        return ClusterStatus(
-            kubernetes_version=before.kubernetes_version,
-            api_enablements=before.api_enablements,
-            conditions=found,
-            node_summary=before.node_summary,
-            resource_summary=before.resource_summary,
-        )
+        return msgspec.structs.replace(before, resource_summary=summary)
     return ClusterStatus(
         kubernetes_version=inventory.kubernetes_version,
         api_enablements=inventory.api_enablements,
-        conditions=found,
         node_summary=inventory.node_summary,
-        resource_summary=inventory.resource_summary,
+        resource_summary=summary,
     )
 
 

@@ -19,6 +19,7 @@ HUB_GROUPS = frozenset(
         "config.karmada.io",
         "networking.karmada.io",
         "policy.karmada.io",
+        "remedy.karmada.io",
         "shoal.dev",
         "work.karmada.io",
     }

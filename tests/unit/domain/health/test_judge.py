@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shoal.api.cluster import Taint
+from shoal.api.cluster import ClusterStatus, Grade, ResourceSummary, Taint
 from shoal.api.status import Belief
 from shoal.api.work import Inventory
 from shoal.domain.health import Evidence, Listening, Thresholds, Verdict, judge, listen, silence_s, verdict
@@ -135,6 +135,43 @@ def test_status_comes_from_the_inventory_and_stays_when_silent():
     lost = judge(seen(9), ready, now=later(9), thresholds=T)
     assert lost.status.kubernetes_version == "v1.33.0"
     assert lost.status.conditions[1] == ready.status.conditions[1]
+
+
+HALVES, WHOLES = (Grade(number=0), Grade(number=1, least={"cpu": "500m"})), (Grade(number=0), Grade(number=1, least={"cpu": "1"}))
+ONE, TWO = ({"grade": 0, "count": 0}, {"grade": 1, "count": 1}), ({"grade": 0, "count": 0}, {"grade": 1, "count": 2})
+
+
+def figures(cpu, *counts):
+    return ResourceSummary(allocatable={"cpu": cpu}, allocatable_modelings=counts)
+
+
+def inventory(cpu, *counts, grades=()):
+    return Inventory(cluster="m1", resource_summary=figures(cpu, *counts), grades=grades)
+
+
+COUNTED = believed("Ready", status=ClusterStatus(resource_summary=figures("4", *TWO)), grades=WHOLES)
+
+
+@pytest.mark.spec("L11", "R4.18")
+@pytest.mark.parametrize(
+    ("previous", "inventory", "graded", "summary", "grades"),
+    [
+        pytest.param(None, inventory("8", *ONE, grades=HALVES), True, figures("8", *ONE), HALVES, id="counts-stand-beside-their-grades"),
+        pytest.param(COUNTED, inventory("8", *ONE, grades=HALVES), True, figures("8", *ONE), HALVES, id="counted-anew"),
+        pytest.param(COUNTED, inventory("8"), True, figures("8", *TWO), WHOLES, id="a-fresh-agent-has-none-yet"),
+        pytest.param(None, inventory("8"), True, figures("8"), (), id="a-fresh-agent-of-a-new-member"),
+        pytest.param(COUNTED, None, True, figures("4", *TWO), WHOLES, id="no-inventory"),
+        pytest.param(COUNTED, inventory("8", *TWO, grades=WHOLES), False, figures("8"), (), id="no-models-any-more"),
+        pytest.param(COUNTED, inventory("8"), False, figures("8"), (), id="no-models-any-more-and-a-fresh-agent"),
+        pytest.param(COUNTED, None, False, figures("4"), (), id="no-models-any-more-and-no-inventory"),
+        pytest.param(None, None, True, None, (), id="nothing-known"),
+    ],
+)
+def test_counts_by_grade(previous, inventory, graded, summary, grades):
+    evidence = seen(inventory=inventory, graded=graded)
+    belief = judge(evidence, previous, now=build.NOW, thresholds=T)
+    assert (belief.status.resource_summary, belief.grades) == (summary, grades)
+    assert judge(evidence, belief, now=later(1), thresholds=T) == belief
 
 
 def test_old_losses_are_forgiven():

@@ -38,6 +38,12 @@ def test_a_belief_adds_taints_and_status() -> None:
     assert merge.shown(cluster(taints=[HELD]), belief=BELIEF)["spec"]["taints"] == [HELD]
 
 
+def test_conditions_that_others_wrote_stay_beside_the_beliefs() -> None:
+    stale, other = {"type": "Ready", "status": "True"}, {"type": "ServiceDomainNameResolutionReady", "status": "False"}
+    made = merge.shown(cluster() | {"status": {"conditions": [stale, other]}}, belief=BELIEF)
+    assert made["status"]["conditions"] == [{"type": "Ready", "status": "Unknown"}, other]
+
+
 @pytest.mark.parametrize(
     ("sent", "stored", "kept"),
     [
@@ -68,6 +74,7 @@ def test_status(new: Any, stored: Any, keep: bool, status: Any) -> None:
     assert "resourceVersion" not in made["metadata"]
 
 
+@pytest.mark.spec("R1.13")
 @pytest.mark.parametrize(
     ("change", "same"),
     [
