@@ -2,6 +2,7 @@
 
 Consumes kubectl and HTTP, `deploy.<source>`, `ask.hub.register`, all families of STATE, and WORK. Is the only writer of `state.object.>` (users'
 objects, change records, application heads) and of `event.>` (one lease holder projects). Any number may run: compare-and-set decides between
-them. Killed at any line, nothing that was accepted is lost: a deploy is one atomic batch, and its answers are computed again until the record
-says that they were sent. Lost are open streams, and requests that were not answered yet, which kubectl and CI send again.
+them. Killed at any line, nothing that was accepted is lost: a deploy is one atomic batch, as is what a CronFederatedHPA sets with the record of
+it, and answers are computed again until the record says that they were sent. Lost are open streams, and requests that were not answered yet,
+which kubectl and CI send again.
 """

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from shoal.api.errors import ManifestInvalid, RevisionConflict, Terminal
+from shoal.api.errors import BusUnavailable, ManifestInvalid, RevisionConflict, Terminal
 from shoal.api.meta import Manifest, Ref, group_of
 from shoal.kube.apiserver.registry import Registry, ResourceType
 from shoal.kube.apiserver.store import Selection, Store, decode
@@ -60,11 +60,11 @@ class Hub:
         return found.object() if found is not None else None
 
     async def create(self, manifest: Manifest, *, manager: str) -> Manifest:
-        """Raises `RevisionConflict` when it exists, `ManifestInvalid` when it is refused."""
+        """Raises `RevisionConflict` when it exists, `ManifestInvalid` when it is refused, `BusUnavailable` when it may or may not be made."""
         return await self._send("POST", manifest, manager)
 
     async def update(self, manifest: Manifest, *, manager: str) -> Manifest:
-        """Replaces the object that `manifest` was made from. Raises `RevisionConflict`, `ManifestInvalid`."""
+        """Replaces the object that `manifest` was made from. Raises as `create`."""
         return await self._send("PUT", manifest, manager)
 
     async def delete(self, ref: Ref, api_version: str) -> None:
@@ -75,8 +75,28 @@ class Hub:
         path = path_of(found[0], found[1], quote(ref.namespace, safe=""), quote(ref.name, safe=""))
         answer = await self._handle(Request(method="DELETE", path=path, headers={"accept": "application/json"}))
         if answer.status >= 300 and answer.status != 404:
-            reason, message, fields = failure_of(answer)
-            raise ManifestInvalid(f"{reason}: {message}", fields)
+            raise _error_of(answer, ref)
+
+    async def patch(self, ref: Ref, api_version: str, change: Manifest, *, manager: str, subresource: str = "") -> None:
+        """A merge patch of what is there; with `metadata.resourceVersion` in it, of exactly that state. Raises as `update`."""
+        found = address(self._registry, {"apiVersion": api_version, "kind": ref.kind, "metadata": {"namespace": ref.namespace}})
+        if found is None:
+            raise ManifestInvalid(f"the hub does not know kind {ref.kind} of {api_version or 'v1'}; write both as in the object itself")
+        resource, version, _ = found
+        if subresource == "scale" and resource.scale is None:
+            raise ManifestInvalid(f"{ref.kind} has no scale, so that nothing can set its replicas")
+        path = path_of(resource, version, quote(ref.namespace, safe=""), quote(ref.name, safe=""))
+        answer = await self._handle(
+            Request(
+                method="PATCH",
+                path=f"{path}/{subresource}" if subresource else path,
+                query={"fieldManager": manager},
+                headers={"content-type": "application/merge-patch+json", "accept": "application/json"},
+                body=encode(change),
+            )
+        )
+        if answer.status >= 300:
+            raise _error_of(answer, ref)
 
     async def _send(self, method: str, manifest: Manifest, manager: str) -> Manifest:
         found = address(self._registry, manifest)
@@ -96,7 +116,14 @@ class Hub:
         if answer.status < 300:
             made: Manifest = decode(answer.body)
             return made
-        reason, message, fields = failure_of(answer)
-        if answer.status == 409:
-            raise RevisionConflict(str(ref), expected=0)
-        raise ManifestInvalid(f"{reason}: {message}", fields)
+        raise _error_of(answer, ref)
+
+
+def _error_of(answer: Response, ref: Ref) -> RevisionConflict | BusUnavailable | ManifestInvalid:
+    """What an answer of 300 or above means: somebody else wrote, try again later, or it never will be."""
+    reason, message, fields = failure_of(answer)
+    if answer.status == 409:
+        return RevisionConflict(str(ref), expected=0)
+    if answer.status in (429, 500, 503, 504):
+        return BusUnavailable(f"{ref}: {message}")
+    return ManifestInvalid(f"{reason}: {message}", fields)

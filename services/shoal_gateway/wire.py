@@ -37,6 +37,8 @@ from shoal_gateway import finalize, kinds, origin
 from shoal_gateway.access import Tokens
 from shoal_gateway.admit import KEPT_NAMESPACES, HubAdmission
 from shoal_gateway.answers import Changes
+from shoal_gateway.autoscaled import Autoscaled
+from shoal_gateway.cron import Crons
 from shoal_gateway.deploy import Deploys
 from shoal_gateway.deploy_staging import Limits
 from shoal_gateway.explain import Explainer
@@ -260,12 +262,16 @@ class _Front:
     hub: Hub
     """The API as the gateway itself uses it."""
     deploys: Deploys
+    stage: Callable[[Store], Hub]
+    """The same over another store, whose writes go into one batch; it knows every kind that is defined by now."""
 
 
 def _front(base: _Base) -> _Front:
     config, state, entries, registry, index = base.config, base.state, base.entries, base.registry, base.index
     store = HubStore(state, base.works, entries, registry, index, new_change=base.new_change, window=config.watch_window)
-    admission = HubAdmission(state, now=base.clock.now, object_bytes_max=config.object_bytes_max)
+    admission = HubAdmission(
+        state, now=base.clock.now, object_bytes_max=config.object_bytes_max, default_models=config.default_resource_models
+    )
     options = msgspec.structs.replace(HUB, object_bytes_max=config.object_bytes_max, request_bytes_max=config.request_bytes_max)
 
     def api_over(store: Store, served: Registry, uid: Callable[[], str]) -> ApiServer:
@@ -280,7 +286,12 @@ def _front(base: _Base) -> _Front:
         clock=base.clock, new_uid=base.new_uid, new_change=base.new_change, refresh=api.refresh,
         limits=Limits(deploy_bytes_max=config.deploy_bytes_max, objects_max=config.deploy_objects_max),
     )  # fmt: skip
-    return _Front(api, store, Hub(api.handle, store, registry), deploys)
+
+    def stage(staging: Store) -> Hub:
+        api.refresh()
+        return Hub(serve_staged(staging, base.new_uid), staging, registry)
+
+    return _Front(api, store, Hub(api.handle, store, registry), deploys, stage)
 
 
 @dataclass(frozen=True)
@@ -295,33 +306,42 @@ class _Work:
     recheck: Callable[[], None]
 
 
+def _keepers(base: _Base, front: _Front) -> dict[str, Rebalancers | Quotas | Crons | Autoscaled]:
+    """What keeps objects of one kind, their status or what they ask of others; by the name of its queue."""
+    state, entries, config, new_change = base.state, base.entries, base.config, base.new_change
+    marks, syncs = config.hpa_scale_target_marker, config.deployment_replicas_syncer
+    return {
+        "rebalancing": Rebalancers(state, entries, base.progress, clock=base.clock),
+        "quotas": Quotas(state, entries, front.hub, new_change),
+        "crons": Crons(front.store, state, entries, front.stage, new_change=new_change, clock=base.clock),
+        "autoscaled": Autoscaled(state, front.hub, new_change, marks_targets=marks, syncs_replicas=syncs),
+    }
+
+
 def _work(base: _Base, front: _Front) -> _Work:
-    state, index, clock = base.state, base.index, base.clock
+    state, index = base.state, base.index
     facts = ViewFacts(state, base.works, index, base.progress)
-    changes = Changes(state, base.works, index, facts, base.entries, base.events, clock=clock)
-    finalizer = Finalizer(state, base.entries)
-    rebalancers = Rebalancers(state, base.entries, base.progress, clock=clock)
-    quotas = Quotas(state, base.entries, front.hub, base.new_change)
+    changes = Changes(state, base.works, index, facts, base.entries, base.events, clock=base.clock)
+    finalizer, keepers = Finalizer(state, base.entries), _keepers(base, front)
 
     answering = base.queue("answers", changes.reconcile, SPLIT_ANSWERS)
     finalizing = base.queue("finalizing", finalizer.reconcile, base.config.workers)
-    rebalancing = base.queue("rebalancing", rebalancers.reconcile)
-    counting = base.queue("quotas", quotas.reconcile)
+    keeping = {name: base.queue(name, keeper.reconcile) for name, keeper in keepers.items()}
 
     changes.feed(answering)
     base.progress.subscribe(changes.on_progress)
     finalize.feed(state, finalizing)
-    rebalancers.feed(rebalancing)
-    quotas.feed(counting)
+    for name, keeper in keepers.items():
+        keeper.feed(keeping[name])
 
     def everything() -> None:
         changes.on_rebuilt()
-        rebalancers.everything()
-        quotas.everything()
+        for keeper in keepers.values():
+            keeper.everything()
         finalize.sweep(state, finalizing)
 
     state.on_rebuilt(everything)
-    queues = (answering, finalizing, rebalancing, counting)
+    queues = (answering, finalizing, *keeping.values())
     return _Work(changes, finalizer, queues, everything, lambda: finalize.recheck(state, finalizing))
 
 

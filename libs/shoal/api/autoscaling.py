@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import msgspec
 
-from shoal.api.meta import LabelSelector, ObjectMeta, Strict
+from shoal.api.meta import LabelSelector, ObjectMeta, Strict, Struct
 
 GROUP = "autoscaling.karmada.io"
 FEDERATED_HPA = "FederatedHPA"
+CRON_FEDERATED_HPA = "CronFederatedHPA"
+RETAIN_REPLICAS_LABEL = "resourcetemplate.karmada.io/retain-replicas"
+"""On a Deployment, `true`: each member keeps the number of replicas that it has (R7.3), so that an autoscaler there can own it."""
+RETAINED_FOR_ANNOTATION = "shoal.dev/retain-replicas-for"
+"""Name of the HorizontalPodAutoscaler for which the system set that label; without it the label is the user's own."""
+HISTORY_LIMIT = 3
+"""Executions of each kind that a rule keeps when it does not say how many."""
 
 
 class ScaleTarget(Strict, frozen=True, kw_only=True):
@@ -110,6 +118,7 @@ class CronRule(Strict, frozen=True, kw_only=True):
     target_max_replicas: int | None = None
     suspend: bool = False
     successful_history_limit: int | None = None
+    """Of the status, as the next; None: `HISTORY_LIMIT`."""
     failed_history_limit: int | None = None
 
 
@@ -118,11 +127,43 @@ class CronFederatedHPASpec(Strict, frozen=True, kw_only=True):
     rules: tuple[CronRule, ...] = ()
 
 
+class SuccessfulExecution(Struct, frozen=True, kw_only=True):
+    schedule_time: datetime
+    """The moment that the schedule names, in UTC."""
+    execution_time: datetime
+    """When it was carried out."""
+    applied_replicas: int | None = None
+    applied_max_replicas: int | None = None
+    applied_min_replicas: int | None = None
+
+
+class FailedExecution(Struct, frozen=True, kw_only=True):
+    schedule_time: datetime
+    execution_time: datetime
+    """When it was tried, or found to be missed."""
+    message: str = ""
+
+
+class ExecutionHistory(Struct, frozen=True, kw_only=True):
+    """Of one rule; the newest execution first."""
+
+    rule_name: str
+    next_execution_time: datetime | None = None
+    """In UTC; None while the rule is suspended, and for a schedule that never comes."""
+    successful_executions: tuple[SuccessfulExecution, ...] = ()
+    failed_executions: tuple[FailedExecution, ...] = ()
+
+
+class CronFederatedHPAStatus(Struct, frozen=True, kw_only=True):
+    execution_histories: tuple[ExecutionHistory, ...] = ()
+    """One per rule, in their order."""
+
+
 class CronFederatedHPA(Strict, frozen=True, kw_only=True):
-    """A15. Written by users."""
+    """A15. Written by users; its status by the gateway."""
 
     api_version: str = "autoscaling.karmada.io/v1alpha1"
-    kind: str = "CronFederatedHPA"
+    kind: str = CRON_FEDERATED_HPA
     metadata: ObjectMeta = ObjectMeta()
     spec: CronFederatedHPASpec
-    status: dict[str, Any] = {}
+    status: CronFederatedHPAStatus = CronFederatedHPAStatus()

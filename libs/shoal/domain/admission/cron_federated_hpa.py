@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from shoal.api.autoscaling import FEDERATED_HPA, GROUP, CronFederatedHPA, CronRule
+from shoal.api.autoscaling import FEDERATED_HPA, GROUP, HISTORY_LIMIT, CronFederatedHPA, CronRule
+from shoal.api.cron import read_schedule, zone_of
+from shoal.api.errors import ManifestInvalid
 from shoal.api.meta import Manifest, group_of
-from shoal.domain.admission.cron import schedule_problem, zone_problem
 from shoal.domain.admission.violation import Violation
 
 _NAME_MAX = 32
-_HISTORY = {"successfulHistoryLimit": 3, "failedHistoryLimit": 3}
+_HISTORY = {"successfulHistoryLimit": HISTORY_LIMIT, "failedHistoryLimit": HISTORY_LIMIT}
 
 
 def default(cron: Manifest) -> Manifest:
@@ -40,12 +41,18 @@ def validate(cron: CronFederatedHPA, old: CronFederatedHPA | None) -> Iterator[V
 def _check_rule(rule: CronRule, path: str) -> Iterator[Violation]:
     if not 1 <= len(rule.name) <= _NAME_MAX:
         yield Violation(f"{path}.name", f"has to be 1 to {_NAME_MAX} characters")
-    if wrong := schedule_problem(rule.schedule):
-        yield Violation(f"{path}.schedule", wrong)
-    if rule.time_zone is not None and (wrong := zone_problem(rule.time_zone)):
-        yield Violation(f"{path}.timeZone", wrong)
+    yield from _readable(read_schedule, rule.schedule, f"{path}.schedule")
+    if rule.time_zone is not None:
+        yield from _readable(zone_of, rule.time_zone, f"{path}.timeZone")
     yield from _within(rule.successful_history_limit, 1, 32, f"{path}.successfulHistoryLimit")
     yield from _within(rule.failed_history_limit, 0, 32, f"{path}.failedHistoryLimit")
+
+
+def _readable(read: Callable[[str], object], text: str, path: str) -> Iterator[Violation]:
+    try:
+        read(text)
+    except ManifestInvalid as error:
+        yield Violation(path, str(error))
 
 
 def _check_replicas(rule: CronRule, path: str, kind: str, *, scales_hpa: bool) -> Iterator[Violation]:

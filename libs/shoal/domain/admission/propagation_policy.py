@@ -7,7 +7,7 @@ from typing import Any
 
 from shoal.api import options
 from shoal.api.meta import Manifest
-from shoal.api.policy import Failover, PropagationPolicy, PropagationSpec
+from shoal.api.policy import KUBE_PRIORITY_CLASS, POD_PRIORITY_CLASS, Failover, PropagationPolicy, PropagationSpec
 from shoal.domain.admission.placement import check_placement, default_placement
 from shoal.domain.admission.selectors import check_resource_selectors
 from shoal.domain.admission.syntax import one_of
@@ -61,6 +61,9 @@ def validate(policy: PropagationPolicy, old: PropagationPolicy | None) -> Iterat
         yield from _check_failover(spec.failover, propagates_deps=spec.propagate_deps or spec.association)
     for key, sentence in options.read(policy.metadata.annotations)[1]:
         yield Violation(f"metadata.annotations[{key}]", sentence)
+    if spec.schedule_priority is not None:
+        sources = (KUBE_PRIORITY_CLASS, POD_PRIORITY_CLASS)
+        yield from one_of(spec.schedule_priority.priority_class_source, sources, "spec.schedulePriority.priorityClassSource")
     if not -(2**31) <= spec.priority < 2**31:
         yield Violation("spec.priority", "has to be a whole number of 32 bits")
     if old is not None and old.spec.scheduler_name != spec.scheduler_name:

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from shoal.domain.admission import admit
-from shoal.domain.admission.cron import schedule_problem
 
 WEB = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}
 HPA = {"apiVersion": "autoscaling.karmada.io/v1alpha1", "kind": "FederatedHPA", "name": "web"}
@@ -100,32 +99,3 @@ RULE = "spec.rules[0]"
 )
 def test_refused(manifest: dict[str, Any], refusal: str) -> None:
     assert refusals(manifest) == [refusal]
-
-
-@pytest.mark.spec("AA19")
-@pytest.mark.parametrize(
-    ("schedule", "legal"),
-    [
-        pytest.param("* * * * *", True, id="always"),
-        pytest.param("*/15 0,12 1-15/2 JAN-mar MON", True, id="everything"),
-        pytest.param("0 0 ? * 7", True, id="seven-is-sunday"),
-        pytest.param("@weekly", True, id="word"),
-        pytest.param("@sometimes", False, id="no-such-word"),
-        pytest.param("", False, id="empty"),
-        pytest.param("* * * *", False, id="four-fields"),
-        pytest.param("* * * * * *", False, id="six-fields"),
-        pytest.param("* 24 * * *", False, id="hour"),
-        pytest.param("* * 0 * *", False, id="day"),
-        pytest.param("* * * 13 *", False, id="month"),
-        pytest.param("* * * * 8", False, id="weekday"),
-        pytest.param("5-1 * * * *", False, id="backwards"),
-        pytest.param("*/0 * * * *", False, id="step-of-zero"),
-        pytest.param("1,,2 * * * *", False, id="hole-in-a-list"),
-        pytest.param("1- * * * *", False, id="half-a-range"),
-        pytest.param("-1 * * * *", False, id="minus"),
-        pytest.param("٣ * * * *", False, id="other-digits"),
-        pytest.param("* " * 200, False, id="too-long"),
-    ],
-)
-def test_schedules(schedule: str, legal: bool) -> None:
-    assert (schedule_problem(schedule) == "") == legal

@@ -77,6 +77,13 @@ RULE = "spec.overrideRules[0].overriders"
             id="both-forms",
         ),
         pytest.param(
+            policy(resourceSelectors=[{"apiVersion": "v1", "kind": "Secret", "namespace": "pay"}]),
+            "spec.resourceSelectors[0].namespace: the namespace of resourceSelector should be the same with the namespace of policy: leave it out "
+            "or write shop",
+            marks=pytest.mark.spec("AA01"),
+            id="AA01-other-namespace",
+        ),
+        pytest.param(
             policy(rule(imageOverrider=[IMAGE | {"predicate": {"path": "spec/image"}}])),
             f"{RULE}.imageOverrider[0].predicate.path: path should be start with /: write such as /spec/template/spec/initContainers/0/image",
             id="predicate",
@@ -117,6 +124,37 @@ RULE = "spec.overrideRules[0].overriders"
             policy(rule(fieldOverrider=[{"fieldPath": "/data/x"}])),
             f"{RULE}.fieldOverrider[0]: exactly one of json and yaml has to be written",
             id="neither",
+        ),
+        pytest.param(
+            policy(
+                rule(
+                    fieldOverrider=[
+                        {
+                            "fieldPath": "/data/x",
+                            "json": [{"subPath": "/x", "operator": "remove"}],
+                            "yaml": [{"subPath": "/x", "operator": "remove"}],
+                        }
+                    ]
+                )
+            ),
+            f"{RULE}.fieldOverrider[0]: exactly one of json and yaml has to be written",
+            id="both",
+        ),
+        pytest.param(
+            policy(rule(fieldOverrider=[{"fieldPath": "data/x", "json": [{"subPath": "/x", "operator": "remove"}]}])),
+            f"{RULE}.fieldOverrider[0].fieldPath: has to be a JSON pointer: it begins with '/', and '~' is written ~0, '/' inside a key ~1",
+            id="field-pointer",
+        ),
+        pytest.param(
+            policy(rule(fieldOverrider=[{"fieldPath": "/data/x", "json": [{"subPath": "x", "operator": "remove"}]}])),
+            f"{RULE}.fieldOverrider[0].json[0].subPath: has to be a JSON pointer: it begins with '/', and '~' is written ~0, '/' inside a key ~1",
+            id="pointer-inside-a-field",
+        ),
+        pytest.param(
+            policy(rule(annotationsOverrider=[{"operator": "add", "value": {"-bad": "x"}}])),
+            f"{RULE}.annotationsOverrider[0].value[-bad]: annotation key the name part has to be 1 to 63 letters, digits, '-', '_' or '.', with a "
+            "letter or digit at both ends",
+            id="annotation-key",
         ),
         pytest.param(
             policy(rule(fieldOverrider=[{"fieldPath": "/d", "json": [{"subPath": "/x", "operator": "remove", "value": 1}]}])),

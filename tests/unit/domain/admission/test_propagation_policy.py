@@ -82,6 +82,12 @@ EXISTS = {"key": "provider", "operator": "Exists"}
             id="AA01-other-namespace",
         ),
         pytest.param(
+            {"schedulePriority": {"priorityClassSource": "FederatedPriorityClass", "priorityClassName": "high"}},
+            "spec.schedulePriority.priorityClassSource: Unsupported value: 'FederatedPriorityClass'; "
+            "write one of KubePriorityClass, PodPriorityClass",
+            id="source-of-a-priority",
+        ),
+        pytest.param(
             placement(clusterAffinity={}, clusterAffinities=[GROUP]),
             "spec.placement.clusterAffinities: clusterAffinities cannot co-exist with clusterAffinity: write one of the two",
             marks=pytest.mark.spec("AA02"),
@@ -116,6 +122,16 @@ EXISTS = {"key": "provider", "operator": "Exists"}
             id="AA03-empty-main",
         ),
         pytest.param(
+            placement(
+                clusterAffinities=[GROUP | {"overflowAffinities": [{"affinityName": "g1", "clusterNames": ["m2"]}]}],
+                replicaScheduling=AGGREGATED,
+            ),
+            "spec.placement.clusterAffinities[0].overflowAffinities[0].affinityName: each affinity term in a policy must have a unique name; g1 is "
+            "used twice",
+            marks=pytest.mark.spec("AA03"),
+            id="AA03-twice",
+        ),
+        pytest.param(
             placement(spreadConstraints=[{"spreadByField": "cluster", "minGroups": 3, "maxGroups": 2}]),
             "spec.placement.spreadConstraints[0].maxGroups: maxGroups lower than minGroups is not allowed: write at least 3",
             marks=pytest.mark.spec("AA04"),
@@ -126,6 +142,12 @@ EXISTS = {"key": "provider", "operator": "Exists"}
             "spec.placement.spreadConstraints[0].minGroups: minGroups lower than 0 is not allowed",
             marks=pytest.mark.spec("AA04"),
             id="AA04-negative",
+        ),
+        pytest.param(
+            placement(spreadConstraints=[{"spreadByField": "cluster", "maxGroups": -1}]),
+            "spec.placement.spreadConstraints[0].maxGroups: maxGroups lower than 0 is not allowed",
+            marks=pytest.mark.spec("AA04"),
+            id="AA04-negative-maximum",
         ),
         pytest.param(
             placement(spreadConstraints=[{"spreadByField": "cluster"}, {"spreadByField": "cluster"}]),
@@ -189,6 +211,25 @@ EXISTS = {"key": "provider", "operator": "Exists"}
             id="AA09-toleration",
         ),
         pytest.param(
+            {"failover": {"cluster": {"purgeMode": "Never"}}},
+            "spec.failover.cluster.purgeMode: Unsupported value: 'Never'; write one of Directly, Gracefully",
+            marks=pytest.mark.spec("AA09"),
+            id="AA09-purge-mode",
+        ),
+        pytest.param(
+            placement(clusterTolerations=[{"key": "a", "operator": "Lt", "value": "1"}]),
+            "spec.placement.clusterTolerations[0].operator: Unsupported value: 'Lt'; write one of Equal, Exists",
+            marks=pytest.mark.spec("AA10"),
+            id="AA10-less-than",
+        ),
+        pytest.param(
+            placement(clusterTolerations=[{"key": "a/b/c", "operator": "Exists"}]),
+            "spec.placement.clusterTolerations[0].key: the part before '/' has to be 1 to 253 lower case letters, digits, '-' or '.', with a letter "
+            "or digit at both ends of each part",
+            marks=pytest.mark.spec("AA10"),
+            id="AA10-key",
+        ),
+        pytest.param(
             placement(clusterTolerations=[{"key": "a", "operator": "Gt", "value": "1"}]),
             "spec.placement.clusterTolerations[0].operator: Unsupported value: 'Gt'; write one of Equal, Exists",
             marks=pytest.mark.spec("AA10"),
@@ -223,6 +264,12 @@ EXISTS = {"key": "provider", "operator": "Exists"}
             "spec.placement.clusterAffinity.fieldSelector.matchExpressions[0].key: unsupported key 'rack', must be provider, region, or zone",
             marks=pytest.mark.spec("AA12"),
             id="AA12-key",
+        ),
+        pytest.param(
+            placement(clusterAffinity={"fieldSelector": {"matchExpressions": [{"key": "region", "operator": "In"}]}}),
+            "spec.placement.clusterAffinity.fieldSelector.matchExpressions[0].values: must be specified when `operator` is 'In' or 'NotIn'",
+            marks=pytest.mark.spec("AA12"),
+            id="AA12-values",
         ),
         pytest.param(
             placement(workloadAffinity={"affinity": {"groupByLabelKey": "app"}, "antiAffinity": {"groupByLabelKey": "app"}}),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from shoal.api.autoscaling import RETAIN_REPLICAS_LABEL
 from shoal.api.meta import Manifest
 from shoal.api.status import CopyStatus
 from shoal.domain.interpreting.interpreter import Interpreter
@@ -12,7 +13,6 @@ from shoal.domain.interpreting.pods import pod_dependencies
 from shoal.domain.interpreting.statuses import counted, reflected
 from shoal.domain.interpreting.workloads import replicas, revise, rolled_out
 
-RETAIN_REPLICAS_LABEL = "resourcetemplate.karmada.io/retain-replicas"
 _COUNTERS = ("replicas", "updatedReplicas", "readyReplicas", "availableReplicas", "unavailableReplicas")
 _REVISIONS = ("deployment.kubernetes.io/revision", "deployment.kubernetes.io/revision-history", "deprecated.deployment.rollback.to")
 
