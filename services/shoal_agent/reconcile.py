@@ -80,9 +80,9 @@ class Reconciler:
             self.parked.look_again(ref)  # A webhook or a quota that refuses today may not tomorrow; nobody tells us then.
             return
         self._tell(ref, work, live, step if isinstance(step, Refuse | Nothing) else None, started, headers)
-        if isinstance(step, Refuse) and step.reason in PASSING:
+        if _going(step, live) or (isinstance(step, Refuse) and step.reason in PASSING):
             self.parked.look_again(ref)
-        elif not isinstance(step, Nothing | Refuse):
+        if not isinstance(step, Nothing | Refuse):
             self.parked.wake()
 
     async def _live(self, ref: Ref, work: Entry[Work]) -> Manifest | None:
@@ -103,7 +103,7 @@ class Reconciler:
         if isinstance(step, Nothing | Refuse):
             return live
         if isinstance(step, Delete):
-            await self.member.delete(ref, uid=step.uid, resource_version=step.resource_version)
+            await self.member.delete(ref, uid=step.uid, resource_version=step.resource_version, foreground=step.foreground)
             return await self.member.live(ref)
         if isinstance(step, Release):
             await self.member.api.patch_merge(ref, step.patch)
@@ -153,6 +153,11 @@ class DriftBudget:
 
     def spent(self, ref: Ref) -> int:
         return self._total.get(ref, 0)
+
+
+def _going(step: Step, live: Manifest | None) -> bool:
+    """Deleted, and held by finalizers. A kind of which nothing is wanted any more is not watched after a restart, so nobody tells its end."""
+    return (isinstance(step, Delete) and live is not None) or (isinstance(step, Nothing) and step.reason == "Deleting")
 
 
 def _is_ours(item: Labelled) -> bool:

@@ -1,4 +1,4 @@
-"""How far a change has come, object by object and cluster by cluster (architecture.md, "Change id").
+"""How far a change has come, object by object and cluster by cluster.
 
 Pure: computed from what the views hold now (level), never from events seen. A hop has a change when its recorded input is at or past the
 change's revision, or when its writer has passed the change and left the entry as it was.
@@ -16,6 +16,7 @@ from shoal.api.status import CopyStatus, TemplateStatus
 from shoal.api.work import Work
 from shoal.messages.catalogue import Progress
 from shoal_gateway.bodies import Seen
+from shoal_gateway.shapes import purges
 
 
 class State(enum.StrEnum):
@@ -196,6 +197,8 @@ def _unfit(ref: Ref, binding: Binding) -> ObjectState:
 
 def _copy(ref: Ref, cluster: str, entry: Seen, binding: Seen, facts: Facts) -> CopyState:
     work = facts.work(cluster, ref)
+    if (work is None or work.deleted) and (purged := purges(binding.body)):
+        return CopyState(cluster=cluster, state=State.PENDING, reason="Purging", message=purged)
     if work is None or work.deleted or not _rendered(work.body, ref, entry, binding, facts):
         return CopyState(cluster=cluster, state=State.PENDING, reason="Rendering", message="waits for the override-renderer")
     copy = _copy_status(facts.status(ref), entry.uid, cluster)

@@ -23,6 +23,8 @@ _TASK_FIELDS = frozenset(
         "creationTimestamp", "preservedLabelState", "clustersBeforeFailover",
     )
 )  # fmt: skip
+_PURGE_MODES = ("Directly", "Gracefully", "Immediately", "Graciously")
+"""The last two are the older names of the first two."""
 _ELSEWHERE = (
     "is written by Shoal itself: of a binding only spec.suspension.scheduling and spec.gracefulEvictionTasks may be edited; "
     "change the template or its policy instead"
@@ -75,6 +77,11 @@ def _tasks(before: list[Any], after: Any) -> Iterator[Cause]:
             yield Cause(f"{path}.{unknown[0]}", "FieldValueForbidden", "is no field of an eviction task")
         if not isinstance(task.get("suppressDeletion", False), bool):
             yield Cause(f"{path}.suppressDeletion", "FieldValueTypeInvalid", "has to be true (keep the copy) or false (let it go now)")
+        grace = task.get("gracePeriodSeconds", 0)
+        if not isinstance(grace, int) or isinstance(grace, bool) or grace < 0:
+            yield Cause(f"{path}.gracePeriodSeconds", "FieldValueInvalid", "has to be a whole number of seconds, 0 or more")
+        if task.get("purgeMode", _PURGE_MODES[0]) not in _PURGE_MODES:
+            yield Cause(f"{path}.purgeMode", "FieldValueNotSupported", "Unsupported value: write one of Directly, Gracefully")
 
 
 def _user_part(manifest: Manifest, field: str) -> dict[str, Any]:

@@ -128,10 +128,12 @@ def _eviction_tasks(binding: Binding) -> list[dict[str, Any]]:
                 "producer": one.author,
                 "creationTimestamp": one.since,
                 "message": one.wait_for,
+                "purgeMode": "Directly" if one.first else "Gracefully",
+                "gracePeriodSeconds": one.grace_period_s,
             }
         )
         for cluster, one in sorted(binding.removals.items())
-        if one.wait_for in (REPLACEMENT_READY, HELD_BY_USER)
+        if one.first or one.wait_for in (REPLACEMENT_READY, HELD_BY_USER)
     ]
 
 
@@ -186,7 +188,15 @@ def _fully_applied(binding: Binding, status: TemplateStatus, since: str) -> dict
     silent = [target.name for target in binding.clusters if status.copy(target.name) is None]
     told = [f"{one.cluster}: {_why(one) or 'not applied yet'}" for one in status.copies if not one.applied]
     message = _listed([*told, *(f"{name}: not heard of yet" for name in silent)])
+    if purged := purges(binding):
+        message += f"; {purged}"
     return _condition("FullyApplied", "False", "FullyAppliedFailed", message, since)
+
+
+def purges(binding: Binding) -> str:
+    """Which copies have to be gone before new ones are made (R6.2), as a sentence; empty when none has."""
+    names = [name for name, one in binding.removals.items() if one.first]
+    return f"new copies wait until {_listed(names)} said that the old one is gone (purgeMode Directly)" if names else ""
 
 
 def _condition(type_: str, status: str, reason: str, message: str, since: str) -> dict[str, Any]:

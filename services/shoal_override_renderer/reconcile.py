@@ -13,7 +13,7 @@ from shoal.api.meta import Manifest, Ref
 from shoal.api.work import Work
 from shoal.bus.entries import Draft, Entries, Entry
 from shoal.bus.view import View
-from shoal.domain.releasing import OwnerState, ending, owner_state, releasable
+from shoal.domain.releasing import OwnerState, ending, owner_state, purging, releasable
 from shoal.domain.rendering import failed, render, same_content, tombstone
 from shoal.messages.catalogue import BINDING, OBJECT, STATUS, WORKS
 from shoal.runtime.telemetry import following
@@ -60,10 +60,17 @@ class Reconciler:
         if template is None:
             log.warning("template revision aged out, works stay as they are", binding=str(entry.ref), revision=binding.template_revision)
             return []
-        drafts = []
+        # Of a cluster that is not known here nobody can say whether it was told.
+        told = {name for name in binding.removals if name not in current or current[name] is not None}
+        drafts, waits = list[Written](), purging(binding, told)
         for target in targets:
-            work, before = self._rendered(entry, target, template, current[target.name]), current[target.name]
-            if before is None or before.deleted or not same_content(before.body, work):
+            before = current[target.name]
+            there = before is not None and not before.deleted
+            if waits and not there:
+                log.info("new copy waits for a purge", binding=str(entry.ref), cluster=target.name, purging=waits)
+                continue
+            work = self._rendered(entry, target, template, before)
+            if before is None or not there or not same_content(before.body, work):
                 drafts.append(self._draft(entry, target.name, work, before))
         return drafts
 
@@ -101,13 +108,17 @@ class Reconciler:
             return failed(before.body if before is not None and not before.deleted else None, fresh, error)
 
     def _removals(self, entry: Entry[Binding], current: dict[str, Entry[Work] | None]) -> list[Written]:
-        """A tombstone only for a listed removal whose condition holds; a cluster that is merely absent is never deleted from."""
+        """A tombstone only for a listed removal whose condition holds; a cluster that is merely absent is never deleted from.
+
+        One that was never told to run it is told as well: its member says that nothing is there, and with that the removal is over.
+        """
         binding, status = ending(entry.body) if entry.deleted else entry.body, self.state.get(STATUS, entry.ref)
         owners = [self._owner(owner) for removal in binding.removals.values() for owner in removal.owners]
         drafts = []
         for name in sorted(releasable(binding, status.body if status else None, owners)):
-            before = current.get(name)
-            if before is None or (before.deleted and before.body.epoch >= binding.removals[name].epoch):
+            before, cluster = current.get(name), self.knowledge.clusters.get(name)
+            ended = before is not None and before.deleted and before.body.epoch >= binding.removals[name].epoch
+            if ended or cluster is None or not cluster.member:
                 continue
             work = tombstone(binding, name, binding.removals[name], binding_revision=entry.revision)
             drafts.append(self._draft(entry, name, work, before, deleted=True))

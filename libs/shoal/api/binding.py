@@ -18,6 +18,8 @@ POLICY_CHANGED = "PolicyChanged"
 REPLICAS_CHANGED = "ReplicasChanged"
 REBALANCED = "Rebalanced"
 CLUSTER_CHANGED = "ClusterChanged"
+DESCHEDULED = "Descheduled"
+"""None of its pods found a node (R15.4)."""
 CLUSTER_DELETED = "ClusterDeleted"
 CLUSTER_LOST = "ClusterLost"
 TAINT_UNTOLERATED = "TaintUntolerated"
@@ -73,6 +75,8 @@ class Claim(Struct, frozen=True, kw_only=True):
     uid: str
     revision: int
     """Content revision of the policy that the decision used."""
+    content: str = ""
+    """Of a lazy policy: what the user had said in the template then, as a digest (R1.11)."""
 
 
 class TargetComponent(Struct, frozen=True, kw_only=True):
@@ -113,6 +117,10 @@ class Removal(Struct, frozen=True, kw_only=True):
     """Those of `owners` that stay and no longer name this object: they only have to run, healthy, as they are now."""
     preserve: bool = False
     """The copy is left behind without our marks (B26). Never in a failover: what was moved must not run twice."""
+    grace_period_s: int | None = None
+    """Of an eviction that waits for its replacement: seconds from `since` on after which it waits no longer (R13.2); None: ten minutes."""
+    first: bool = False
+    """Purge mode Directly: while this copy may still run, no new one is made anywhere (R6.2), since two must never run at once."""
 
 
 class BindingSnapshot(Struct, frozen=True, kw_only=True):
@@ -144,6 +152,19 @@ class Explanation(Struct, frozen=True, kw_only=True):
     """Room for further replicas by cluster as better estimators than the inventory said it: an input that is nowhere else."""
     reserved: dict[str, int] = {}
     """Room by cluster that was reserved by decisions which no inventory knew yet, in replicas of this size: as the estimates an input."""
+    used: dict[str, int] | None = None
+    """What the other bindings of the namespace used where a quota was asked (R02), in thousandths: an input, since it counts decisions that
+    were not written yet. None: no quota was asked."""
+    beside: tuple[tuple[str, ...], ...] | None = None
+    """Clusters of the other workloads of its affinity group (C14), each set once; an input as well. None: it is in no group."""
+    away_from: tuple[str, ...] | None = None
+    """Clusters of the other workloads of its anti-affinity group (C15), likewise."""
+    needed_by: tuple[Ref, ...] = ()
+    """Workloads that need it and are placed nowhere; those that are stand in `required_by`."""
+    incomplete: bool = False
+    """Estimates and reservations did not fit into this record: a replay cannot be told them."""
+    unschedulable: dict[str, int] = {}
+    """Replicas by cluster that no node took, as the agents counted them (R15.4); an input as well."""
     left_out: int = 0
     """Clusters whose reason or score was left out, so that the explanation stays within its limit."""
     decided_at: str = ""
@@ -197,6 +218,8 @@ class Binding(Struct, frozen=True, kw_only=True):
     preserve_resources_on_deletion: bool = False
     suspension: Suspension | None = None
     failover: Failover | None = None
+    schedule_priority: int | None = None
+    """Value of the PriorityClass that the policy asks for, as it was when the policy was applied (R2.6); None: it asks for none."""
     affinity_name: str = ""
     """The ordered group in use (R3.8)."""
     affinity_group: str = ""
@@ -204,6 +227,8 @@ class Binding(Struct, frozen=True, kw_only=True):
     anti_affinity_group: str = ""
     rescheduled_at: str = ""
     """RFC 3339: the last request to start from zero that was carried out (D11)."""
+    descheduled: dict[str, str] = {}
+    """Clusters that lost replicas which no node took -> RFC 3339, when: for some time they get no others (R15.4)."""
     conditions: tuple[Condition, ...] = ()
     """`Scheduled` with Karmada's reasons (E06)."""
     explanation: Explanation = Explanation()

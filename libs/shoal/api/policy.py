@@ -178,6 +178,10 @@ class DependentOverride(Strict, frozen=True, kw_only=True):
     name: str = ""
 
 
+KUBE_PRIORITY_CLASS, POD_PRIORITY_CLASS = "KubePriorityClass", "PodPriorityClass"
+"""Sources of a priority: the PriorityClass that the policy names, or the one that the template's pods name."""
+
+
 class SchedulePriority(Strict, frozen=True, kw_only=True):
     priority_class_source: str
     priority_class_name: str

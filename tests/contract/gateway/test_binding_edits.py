@@ -57,12 +57,31 @@ async def test_eviction_tasks(hub) -> None:
     assert (status, told["reason"]) == (409, "Conflict")
 
 
+@pytest.mark.spec("N05", "R6.2", "R13.3")
+async def test_a_user_answers_for_a_copy_that_has_to_go_first(hub) -> None:
+    await hub.kubectl("apply", "-f", "-", stdin=SHOP)
+    await hub.bind(WEB, "m2", removals={"m1": Removal(reason="ClusterLost", author="health-monitor", first=True)})
+    await hub.tell(WEB, CopyStatus(cluster="m2", reason="Applying"), applied=False)
+    waits = "new copies wait until m1 said that the old one is gone (purgeMode Directly)"
+    told = await hub.eventually(PATH, lambda told: waits in str(told["status"]["conditions"]))
+    assert [(task["fromCluster"], task["purgeMode"]) for task in told["spec"]["gracefulEvictionTasks"]] == [("m1", "Directly")]
+    patch = '[{"op":"remove","path":"/spec/gracefulEvictionTasks/0"}]'
+    await hub.kubectl("patch", "rb", "web-deployment", "-n", "shop", "--type=json", "-p", patch)
+    stored = (await hub.object(EDITS)).body["spec"]["gracefulEvictionTasks"]
+    assert [(task["fromCluster"], task["suppressDeletion"]) for task in stored] == [("m1", False)]
+
+
 @pytest.mark.parametrize(
     ("patch", "field"),
     [
         pytest.param({"spec": {"clusters": [{"name": "m9"}]}}, "spec.clusters", id="targets"),
         pytest.param({"spec": {"suspension": {"dispatching": True}}}, "spec.suspension.dispatching", id="of-the-policy"),
         pytest.param({"spec": {"gracefulEvictionTasks": [{}]}}, "spec.gracefulEvictionTasks[0].fromCluster", id="no-cluster"),
+        pytest.param(
+            {"spec": {"gracefulEvictionTasks": [{"fromCluster": "m1", "gracePeriodSeconds": "60"}]}},
+            "spec.gracefulEvictionTasks[0].gracePeriodSeconds",
+            id="no-number-of-seconds",
+        ),
     ],
 )
 async def test_everything_else_is_refused_with_the_field(hub, patch, field) -> None:

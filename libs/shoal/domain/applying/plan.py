@@ -62,7 +62,7 @@ def _plan_delete(work: Work, live: Manifest | None, foreign: tuple[Ref, ...]) ->
             return Release(patch=unmarking(live), uid=metadata.get("uid", ""))
         if foreign:
             return Refuse(reason="NotEmpty", message=f"namespace {metadata.get('name')} holds objects that are not ours: {_some(foreign)}")
-    return Delete(uid=metadata.get("uid", ""), resource_version=metadata.get("resourceVersion", ""))
+    return Delete(uid=metadata.get("uid", ""), resource_version=metadata.get("resourceVersion", ""), foreground=work.foreground)
 
 
 def _plan_present(work: Work, live: Manifest | None, desired: Manifest) -> Step:

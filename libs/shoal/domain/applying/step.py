@@ -44,10 +44,12 @@ class Apply:
 
 @dataclass(frozen=True, kw_only=True)
 class Delete:
-    """Delete in the background, with both as preconditions: what was looked at is what goes."""
+    """Delete with both as preconditions: what was looked at is what goes."""
 
     uid: str
     resource_version: str
+    foreground: bool = False
+    """The object stays until what it owns is gone; else it goes at once, and the rest in the background (R6.12)."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,6 +10,7 @@ from shoal.api.binding import HELD_BY_USER, REPLACEMENT_READY, Removal, TargetCl
 from shoal.domain.deciding.inputs import EvictionTask, Inputs, Wishes
 
 _NONE = Wishes(template_uid="")
+_NOTHING_SAID = EvictionTask(position=0)
 
 
 def wishes_of(inputs: Inputs) -> Wishes:
@@ -19,7 +20,12 @@ def wishes_of(inputs: Inputs) -> Wishes:
 
 
 def heeded(removals: Mapping[str, Removal], wishes: Wishes) -> dict[str, Removal]:
-    """`suppressDeletion` (R13.2): true holds an eviction's copy, false lets it go now, nothing said waits for the replacement."""
+    """What users say of evictions that are under way (R13.2, R13.4).
+
+    `suppressDeletion`: true holds the copy, false lets it go now, nothing said waits for the replacement, for `gracePeriodSeconds` at most.
+    `purgeMode: Directly`: the copy goes before a new one is made; false then ends that wait too, since the user answers for it that nothing
+    runs there any more.
+    """
     return {name: _heeded(removal, wishes.tasks.get(name)) for name, removal in removals.items()}
 
 
@@ -30,8 +36,13 @@ def leaves(target: TargetCluster, wishes: Wishes) -> bool:
 
 
 def _heeded(removal: Removal, task: EvictionTask | None) -> Removal:
+    said = task if task is not None and removal.epoch < task.position else _NOTHING_SAID
+    if removal.first and said.suppress_deletion is False:
+        return msgspec.structs.replace(removal, first=False)
     if removal.wait_for not in (REPLACEMENT_READY, HELD_BY_USER):
         return removal
-    suppressed = task.suppress_deletion if task is not None and removal.epoch < task.position else None
-    wait_for = REPLACEMENT_READY if suppressed is None else HELD_BY_USER if suppressed else ""
-    return removal if removal.wait_for == wait_for else msgspec.structs.replace(removal, wait_for=wait_for)
+    if said.suppress_deletion is None and said.directly:
+        return msgspec.structs.replace(removal, wait_for="", first=True)
+    wait_for = REPLACEMENT_READY if said.suppress_deletion is None else HELD_BY_USER if said.suppress_deletion else ""
+    grace_period_s = removal.grace_period_s if said.grace_period_s is None else said.grace_period_s
+    return msgspec.structs.replace(removal, wait_for=wait_for, grace_period_s=grace_period_s)

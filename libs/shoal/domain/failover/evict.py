@@ -67,9 +67,8 @@ def evict(
 
 def _removal(reason: str, author: str, rule: Rule | None, epoch: int, now: datetime) -> Removal:
     directly = rule is not None and rule.purge_mode == DIRECTLY
-    return Removal(
-        reason=reason, author=author, epoch=epoch, since=now.strftime("%Y-%m-%dT%H:%M:%SZ"), wait_for="" if directly else REPLACEMENT_READY
-    )
+    since, wait_for = now.strftime("%Y-%m-%dT%H:%M:%SZ"), "" if directly else REPLACEMENT_READY
+    return Removal(reason=reason, author=author, epoch=epoch, since=since, wait_for=wait_for, first=directly)
 
 
 def _seconds_left(taints: tuple[Taint, ...], tolerations: tuple[Toleration, ...], now: datetime) -> float | None:

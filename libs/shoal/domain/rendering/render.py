@@ -97,7 +97,10 @@ def failed(previous: Work | None, fresh: Work, error: ShoalError) -> Work:
 
 
 def tombstone(binding: Binding, cluster: str, removal: Removal, *, binding_revision: int = 0) -> Work:
-    """The end of a cluster's copy: no manifest, the epoch of the assignment that ends, and whether the copy stays without our marks."""
+    """The end of a cluster's copy: no manifest, the epoch of the assignment that ends, and whether the copy stays without our marks.
+
+    One that has to be gone before another is made takes its pods along before it counts as gone.
+    """
     return Work(
         cluster=cluster,
         epoch=removal.epoch,
@@ -105,6 +108,7 @@ def tombstone(binding: Binding, cluster: str, removal: Removal, *, binding_revis
         template_revision=binding.template_revision,
         binding_revision=binding_revision,
         preserve=removal.preserve,
+        foreground=removal.first,
     )
 
 

@@ -10,7 +10,7 @@ import msgspec
 from shoal.api.binding import (
     CLUSTER_CHANGED,
     CLUSTER_DELETED,
-    EVICTIONS,
+    DESCHEDULED,
     POLICY_CHANGED,
     REBALANCED,
     REPLACEMENT_READY,
@@ -85,20 +85,20 @@ def _removal(
     preserve = previous.preserve_resources_on_deletion
 
     def removal(reason: str, author: str, wait_for: str = "") -> Removal:
-        return Removal(
-            reason=reason, author=author, epoch=target.epoch, since=since, wait_for=wait_for, preserve=preserve and reason not in EVICTIONS
-        )
+        return Removal(reason=reason, author=author, epoch=target.epoch, since=since, wait_for=wait_for, preserve=preserve)
 
     if previous.template_uid != request.uid:
         return removal(TEMPLATE_REPLACED, request.author or "scheduler")
     if (eviction := request.evictions.get(target.name)) is not None:
-        return removal(eviction.reason, eviction.author, eviction.wait_for)
+        return msgspec.structs.replace(eviction, epoch=target.epoch, since=since, preserve=False)
     if snapshot.bit(target.name) & snapshot.deleting:
         return removal(CLUSTER_DELETED, f"cluster/{target.name}", REPLACEMENT_READY if request.workload else "")
     if fresh:
         return removal(REBALANCED, request.author or "scheduler")
     if moving:
         return removal(REBALANCED, request.author or "scheduler", REPLACEMENT_READY if request.workload else "")
+    if target.name in request.unschedulable:
+        return removal(DESCHEDULED, f"cluster/{target.name}", REPLACEMENT_READY)
     if asks_otherwise(request, previous):
         return removal(POLICY_CHANGED, request.author or "scheduler")
     if request.divided and sum(item.replicas or 0 for item in previous.clusters) != request.replicas:

@@ -53,11 +53,23 @@ async def collect(world: World, ref: Ref) -> None:
         await _without_finalizer(world, ref, _ORPHAN)
     elif metadata.get("deletionTimestamp") and _FOREGROUND in finalizers:
         for dependent in world.dependents(metadata["uid"]):
-            await world.delete(dependent)
+            await _end_owned(world, dependent)
         if not world.dependents(metadata["uid"]):
             await _without_finalizer(world, ref, _FOREGROUND)
     elif (owners := metadata.get("ownerReferences")) and not any(_lives(world, ref, owner) for owner in owners):
         await world.delete(ref)
+
+
+async def _end_owned(world: World, ref: Ref) -> None:
+    """What owns something itself waits for that in turn: a ReplicaSet for its pods."""
+    manifest = world.read(ref)
+    if manifest is None:
+        return
+    metadata = manifest["metadata"]
+    if world.dependents(metadata["uid"]) and not metadata.get("deletionTimestamp"):
+        finalizers = [*(metadata.get("finalizers") or ()), _FOREGROUND]
+        await world.update({**manifest, "metadata": {**metadata, "finalizers": finalizers}})
+    await world.delete(ref)
 
 
 async def _orphan(world: World, uid: str) -> None:

@@ -147,6 +147,12 @@ def test_tombstone(there, expected):
     assert plan_apply(build.work(epoch=5), there, work_deleted=True) == expected
 
 
+@pytest.mark.spec("R6.2", "N05")
+def test_a_copy_that_has_to_be_gone_first_takes_its_pods_along():
+    step = plan_apply(build.work(epoch=5, foreground=True), applied(work()), work_deleted=True)
+    assert step == Delete(uid="live-uid", resource_version="77", foreground=True)
+
+
 @pytest.mark.spec("H11", "R6.12")
 def test_preserved_copies_lose_every_mark_and_nothing_else():
     manifest = rendered(build.deployment(labels={"app": "web"}))

@@ -176,6 +176,13 @@ def test_tombstone_carries_the_epoch_that_ends():
     assert (work.cluster, work.epoch, work.manifest, work.template_uid, work.binding_revision) == ("m1", 7, {}, "uid-deployment-web", 3)
 
 
+@pytest.mark.spec("R6.2", "N05")
+@pytest.mark.parametrize("first", [True, False])
+def test_a_tombstone_says_whether_the_pods_have_to_be_gone_too(first):
+    work = tombstone(build.binding(), "m1", Removal(reason="ClusterLost", author="health-monitor", epoch=7, first=first))
+    assert work.foreground is first
+
+
 OTHER_GENERATION = template()
 OTHER_GENERATION["metadata"]["generation"] = 5
 
@@ -270,3 +277,17 @@ def test_a_namespace_is_cluster_scoped():
     annotations = rendered(build.namespace("shop"), target=build.target("m1", None)).manifest["metadata"]["annotations"]
     assert annotations["clusterresourcebinding.karmada.io/name"] == "shop-namespace"
     assert "resourcebinding.karmada.io/namespace" not in annotations
+
+
+@pytest.mark.spec("W03", "R15.1", "R5.1")
+def test_a_namespace_is_overridden_by_cluster_policies_of_its_kind():
+    add = build.rule(build.affinity("m1"), labels_overrider=(LabelAnnotationOverrider(operator="add", value={"mesh": "on"}),))
+    of_namespaces = build.selector("Namespace", api_version="v1", name="shop")
+    policies = [
+        build.override_policy("namespaces", add, ns="", of=(of_namespaces,)),
+        build.override_policy("others", add, ns="", of=(build.selector("Namespace", api_version="v1", name="other"),)),
+    ]
+    for cluster, labels in (("m1", {"team": "a", "mesh": "on"}), ("m2", {"team": "a"})):
+        work = rendered(build.namespace(labels={"team": "a"}), target=build.target(cluster), overrides=policies)
+        assert {key: value for key, value in work.manifest["metadata"]["labels"].items() if "karmada" not in key} == labels
+        assert [one.policy.removeprefix("ClusterOverridePolicy/") for one in work.overrides] == (["namespaces"] if cluster == "m1" else [])

@@ -107,6 +107,23 @@ def test_what_becomes_of_the_owned(simulate: Run, propagation: str, left: list[s
     simulate(scenario)
 
 
+def test_in_the_foreground_an_owner_waits_for_all_below_it(simulate: Run) -> None:
+    async def scenario(member: Any) -> None:
+        await member.apply(config_map("owner"))
+        await member.apply(owned(member.read("ConfigMap", "owner")))
+        grandchild = owned(member.read("ConfigMap", "child"), "grandchild")
+        await member.apply({**grandchild, "metadata": {**grandchild["metadata"], "finalizers": ["example.dev/hold"]}})
+        await member.api.delete(Ref("", "ConfigMap", "default", "owner"), propagation="Foreground")
+        await member.settle()
+        for name in ("owner", "child", "grandchild"):
+            assert member.read("ConfigMap", name)["metadata"]["deletionTimestamp"]
+        await member.api.patch_merge(Ref("", "ConfigMap", "default", "grandchild"), {"metadata": {"finalizers": None}})
+        await member.settle()
+        assert [member.read("ConfigMap", name) for name in ("owner", "child", "grandchild")] == [{}, {}, {}]
+
+    simulate(scenario)
+
+
 def test_an_owner_of_that_name_but_another_uid_is_no_owner(simulate: Run) -> None:
     async def scenario(member: Any) -> None:
         await member.apply(config_map("owner"))

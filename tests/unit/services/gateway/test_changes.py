@@ -102,6 +102,13 @@ UNFIT = Condition(type="Scheduled", status="False", reason="NoClusterFit", messa
         pytest.param(Facts(bindings=binding("m1")), State.PENDING, "Rendering", id="not-rendered"),
         pytest.param(Facts(bindings=binding("m1"), works=work(revision=8)), State.PENDING, "Rendering", id="older-work"),
         pytest.param(
+            Facts(bindings=binding("m1", removals={"m2": Removal(reason="ClusterLost", author="health-monitor", first=True)})),
+            State.PENDING,
+            "Purging",
+            marks=pytest.mark.spec("R6.2", "N05"),
+            id="the-old-copy-has-to-go-first",
+        ),
+        pytest.param(
             Facts(bindings=binding("m1"), works=work(revision=8), statuses=copy(), renderer=Progress(service="r", read=12, wrote=5)),
             State.READY,
             "",

@@ -36,6 +36,10 @@ def noted():
     return {**SHOWN, "metadata": {**SHOWN["metadata"], "annotations": annotations}}
 
 
+def evicted(**task):
+    return edited(gracefulEvictionTasks=[{"fromCluster": "m1", **task}])
+
+
 OURS = SHOWN["spec"]["gracefulEvictionTasks"]
 
 
@@ -64,6 +68,12 @@ OURS = SHOWN["spec"]["gracefulEvictionTasks"]
             id="odd-fields",
         ),
         pytest.param(edited(gracefulEvictionTasks="x"), ["spec.gracefulEvictionTasks"], id="no-list"),
+        pytest.param(evicted(gracePeriodSeconds=60, purgeMode="Directly"), [], id="grace-and-purge-mode"),
+        pytest.param(evicted(gracePeriodSeconds=0, purgeMode="Graciously"), [], id="no-grace-and-an-older-name"),
+        pytest.param(evicted(gracePeriodSeconds=-1), ["spec.gracefulEvictionTasks[0].gracePeriodSeconds"], id="negative-grace"),
+        pytest.param(evicted(gracePeriodSeconds="60"), ["spec.gracefulEvictionTasks[0].gracePeriodSeconds"], id="grace-as-a-text"),
+        pytest.param(evicted(gracePeriodSeconds=True), ["spec.gracefulEvictionTasks[0].gracePeriodSeconds"], id="grace-as-a-truth-value"),
+        pytest.param(evicted(purgeMode="Never"), ["spec.gracefulEvictionTasks[0].purgeMode"], id="purge-mode"),
         pytest.param({**SHOWN, "spec": "x"}, ["spec"], id="no-spec"),
         pytest.param({**SHOWN, "metadata": {**SHOWN["metadata"], "labels": {"a": "b"}}}, ["metadata.labels"], id="labels"),
         pytest.param(noted(), [], id="what-kubectl-notes"),

@@ -112,29 +112,65 @@ def test_conditions_tell_what_is_wrong_where() -> None:
     )
 
 
+@pytest.mark.spec("R13.1", "R13.2", "R13.4", "N05")
+def test_eviction_tasks_say_since_when_how_long_and_what_goes_first() -> None:
+    since = "2026-01-01T00:00:00Z"
+    graceful = Removal(reason="TaintUntolerated", author="cluster/m2", since=since, wait_for=REPLACEMENT_READY, grace_period_s=60)
+    removals = {"m2": graceful, "m3": Removal(reason="ClusterLost", author="health-monitor", since=since, first=True)}
+    binding = Binding(template_uid="u", template_revision=3, clusters=(TargetCluster(name="m1"),), removals=removals)
+    status = TemplateStatus(template_uid="u", copies=(CopyStatus(cluster="m1", reason="Applying"),))
+    made = shapes.binding_object(NGINX, binding, api_version="apps/v1", revision=7, created="", change="C", status=status)
+    shared = {"creationTimestamp": since}
+    assert made["spec"]["gracefulEvictionTasks"] == [
+        shared
+        | {
+            "fromCluster": "m2",
+            "reason": "TaintUntolerated",
+            "producer": "cluster/m2",
+            "message": "ReplacementReady",
+            "purgeMode": "Gracefully",
+            "gracePeriodSeconds": 60,
+        },
+        shared | {"fromCluster": "m3", "reason": "ClusterLost", "producer": "health-monitor", "purgeMode": "Directly"},
+    ]
+    assert conditions_of(binding, status)["FullyApplied"][2] == (
+        "m1: Applying; new copies wait until m3 said that the old one is gone (purgeMode Directly)"
+    )
+
+
 def test_a_condition_names_a_few_clusters() -> None:
     binding = Binding(template_uid="u", template_revision=3)
     told = conditions_of(binding, None, **{f"m{number}": "x" for number in range(8)})
     assert told["Overridden"][2] == "m0: x; m1: x; m2: x; m3: x; m4: x; and 3 more"
 
 
+NOT_YET = "the cluster has not reported on this revision yet"
+
+
 @pytest.mark.parametrize(
-    ("copy", "applied", "reason"),
+    ("copy", "applied", "reason", "message"),
     [
-        pytest.param(None, "Unknown", "Pending", id="not-heard"),
-        pytest.param(CopyStatus(cluster="m1", work_revision=4, applied=True), "Unknown", "Pending", id="heard-of-an-older-revision"),
-        pytest.param(CopyStatus(cluster="m1", work_revision=5, applied=True), "True", "AppliedSuccessful", id="applied"),
+        pytest.param(None, "Unknown", "Pending", NOT_YET, id="not-heard"),
+        pytest.param(CopyStatus(cluster="m1", work_revision=4, applied=True), "Unknown", "Pending", NOT_YET, id="heard-of-an-older-revision"),
         pytest.param(
-            CopyStatus(cluster="m1", work_revision=5, reason="Conflict", message="not ours"), "False", "AppliedFailed", id="refused"
+            CopyStatus(cluster="m1", work_revision=5, applied=True), "True", "AppliedSuccessful", "Manifest has been successfully applied",
+            id="applied",
+        ),
+        pytest.param(
+            CopyStatus(cluster="m1", work_revision=5, reason="Conflict", message="not ours"), "False", "AppliedFailed", "Conflict: not ours",
+            id="refused-with-the-text-of-the-error",
+        ),
+        pytest.param(
+            CopyStatus(cluster="m1", work_revision=5), "False", "AppliedFailed", "the cluster gave no reason", id="refused-without-a-word"
         ),
     ],
-)
-@pytest.mark.spec("A10", "H12", "R8.1")
-def test_work(copy: CopyStatus | None, applied: str, reason: str) -> None:
+)  # fmt: skip
+@pytest.mark.spec("A10", "H12", "R6.13", "R8.1")
+def test_work(copy: CopyStatus | None, applied: str, reason: str, message: str) -> None:
     work = Work(cluster="m1", epoch=2, template_uid="u", template_revision=3, manifest={"apiVersion": "apps/v1", "kind": "Deployment"})
     made = shapes.work_object(NGINX, work, revision=5, created="2026-01-01T00:00:00Z", change="C", copy=copy)
     condition, dispatching = made["status"]["conditions"]
-    assert (condition["type"], condition["status"], condition["reason"]) == ("Applied", applied, reason)
+    assert (condition["type"], condition["status"], condition["reason"], condition["message"]) == ("Applied", applied, reason, message)
     assert (dispatching["type"], dispatching["status"], dispatching["reason"]) == ("Dispatching", "True", "Dispatching")
     assert made["metadata"]["labels"]["work.karmada.io/permanent-id"] == made["metadata"]["uid"]
     assert made["spec"]["workload"]["manifests"] == [work.manifest]
