@@ -57,6 +57,29 @@ async def test_apply_get_scale_annotate_describe_delete(hub) -> None:
     )
 
 
+# "A template update event that changes only status, managedFields or resourceVersion is ignored." (R1.13) What the scheduler and the renderer
+# go by is the content revision, and what people ask for is the change; neither moves.
+@pytest.mark.spec("R1.13", "R6.14")
+async def test_status_and_field_managers_are_no_new_content(hub) -> None:
+    await hub.kubectl("apply", "--server-side", "-f", "-", stdin=SHOP)
+    stood = await hub.object(WEB)
+    patch = '{"status":{"replicas":2,"observedGeneration":1}}'
+    await hub.kubectl("patch", "deployment", "web", "-n", "shop", "--subresource=status", "--type=merge", "-p", patch)
+    noted = await hub.object(WEB)
+    assert noted.body["status"]["replicas"] == 2
+    assert noted.revision > stood.revision
+    await hub.kubectl("apply", "--server-side", "--field-manager=ci", "-f", "-", stdin=SHOP)
+    managed = await hub.object(WEB)
+    assert "ci" in [entry["manager"] for entry in managed.body["metadata"]["managedFields"]]
+    assert managed.revision > noted.revision
+    assert [(entry.content, entry.change) for entry in (noted, managed)] == [(stood.content, stood.change)] * 2
+    assert managed.body["metadata"]["generation"] == stood.body["metadata"]["generation"]
+    await hub.kubectl("label", "deployment", "web", "-n", "shop", "tier=front")
+    labelled = await hub.object(WEB)
+    assert labelled.content == labelled.revision
+    assert labelled.change != stood.change
+
+
 async def test_kinds_of_karmada_and_our_own_are_served(hub) -> None:
     await hub.kubectl("apply", "-f", "-", stdin=SHOP)
     await hub.kubectl("apply", "-f", "-", stdin=POLICY)

@@ -22,6 +22,7 @@ from shoal.api.webster import descending, webster, within
         pytest.param(10, {"A": 1, "B": 1, "C": 1}, "u2", {"A": 4, "B": 3, "C": 3}, id="4-c-even"),
         pytest.param(10, {"A": 1, "B": 1, "C": 1}, "u1", {"A": 3, "B": 3, "C": 4}, id="4-c-odd"),
         pytest.param(1, {"A": 1, "B": 1}, "u1", {"A": 0, "B": 1}, id="4-c-one-odd"),
+        pytest.param(1, {"A": 1, "B": 1}, "u2", {"A": 1, "B": 0}, id="4-c-one-even"),
         pytest.param(0, {"A": 1}, "", {"A": 0}, id="nothing-to-split"),
         pytest.param(4, {}, "", {}, id="nobody"),
     ],

@@ -1,4 +1,8 @@
-"""What a binding takes over from the template, its policy and its owners (R2.3, R2.7, R9.3), before anything is placed."""
+"""What a binding takes over from the template, its policy and its owners (R2.3, R2.6, R2.7, R9.3), before anything is placed.
+
+Cluster-scoped bindings take over the same, each time. Karmada forgets propagateDeps, schedulePriority and the groups of those when their
+policy changes (R2.9), which helps nobody.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,7 @@ from shoal.api.meta import Manifest
 from shoal.api.options import options_of
 from shoal.api.policy import AffinityGroup, PropagationPolicy
 from shoal.domain.deciding.inputs import Inputs, Owner
+from shoal.domain.deciding.priority import pod_class_of, priority_of
 from shoal.domain.matching import Owned
 
 OVERWRITE = "Overwrite"
@@ -17,7 +22,7 @@ OVERWRITE = "Overwrite"
 def from_policy(inputs: Inputs, template: Manifest, policy: Owned[PropagationPolicy], claim: Claim | None) -> Binding:
     """The policy's present spec and the template's present content."""
     spec = policy.object.spec
-    wanted = spec.placement.workload_affinity
+    wanted, priority = spec.placement.workload_affinity, spec.schedule_priority
     return msgspec.structs.replace(
         from_template(inputs),
         claim=claim,
@@ -28,6 +33,7 @@ def from_policy(inputs: Inputs, template: Manifest, policy: Owned[PropagationPol
         preserve_resources_on_deletion=spec.preserve_resources_on_deletion,
         suspension=spec.suspension,
         failover=spec.failover,
+        schedule_priority=priority_of(priority, pod_class_of(template), inputs.priority_classes) if priority is not None else None,
         affinity_group=_group(wanted.affinity if wanted else None, template),
         anti_affinity_group=_group(wanted.anti_affinity if wanted else None, template),
     )

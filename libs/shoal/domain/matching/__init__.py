@@ -5,7 +5,7 @@ selector meets an object (`shoal.api.selecting`, since overrides use it too).
 """
 
 from shoal.domain.matching.exclusions import Exclusions
-from shoal.domain.matching.match import BLOCKED, CLAIMED, EXCLUDED, FROZEN, WAITING, Match, match
+from shoal.domain.matching.match import BLOCKED, CLAIMED, EXCLUDED, FROZEN, UNRANKED, WAITING, Match, match
 from shoal.domain.matching.policies import Owned, Policies
 
-__all__ = ["BLOCKED", "CLAIMED", "EXCLUDED", "FROZEN", "WAITING", "Exclusions", "Match", "Owned", "Policies", "match"]
+__all__ = ["BLOCKED", "CLAIMED", "EXCLUDED", "FROZEN", "UNRANKED", "WAITING", "Exclusions", "Match", "Owned", "Policies", "match"]

@@ -9,12 +9,14 @@ import msgspec
 
 from shoal.api.binding import Claim
 from shoal.api.meta import Manifest, Ref
-from shoal.api.policy import GROUP, PropagationPolicy
+from shoal.api.policy import GROUP, KUBE_PRIORITY_CLASS, PropagationPolicy
 from shoal.api.selecting import ALL, LABEL, NAME, NONE, closest
+from shoal.domain.matching.content import user_content
 from shoal.domain.matching.exclusions import Exclusions
 from shoal.domain.matching.policies import Owned, Policies
 
 CLAIMED, FROZEN, WAITING, BLOCKED, EXCLUDED = "Claimed", "Frozen", "WaitingForPolicy", "WaitingForOverrides", "Excluded"
+UNRANKED = "WaitingForPriorityClass"
 
 DEFAULT_EXCLUSIONS = Exclusions()
 _NEAR_MAX = 5
@@ -27,13 +29,14 @@ class Match(msgspec.Struct, frozen=True, kw_only=True):
 
     outcome: str
     """Claimed; Frozen: its policy let it go by the template's own change, it stays as it is (R1.8); WaitingForPolicy;
-    WaitingForOverrides: its policy asks for override policies that do not exist (R1.4); Excluded (R1.12)."""
+    WaitingForOverrides: its policy asks for override policies that do not exist (R1.4); WaitingForPriorityClass: its policy names a
+    PriorityClass that does not exist (R2.6); Excluded (R1.12)."""
     owner: Owned[PropagationPolicy] | None = None
     """The policy that owns the template now; None when nobody does."""
     claim: Claim | None = None
     """As the binding records it; its revision is that of the policy content that is applied, 0 = none yet (lazy, R1.11)."""
     refresh: bool = False
-    """The policy's present spec is to be applied; False: what was applied stays (lazy, frozen, blocked)."""
+    """The policy's present spec is to be applied; False: what was applied stays (lazy, frozen, waiting for what the policy needs)."""
     losers: dict[str, str] = {}
     """Policies that matched too, by `Kind/ns/name` -> why they do not own it."""
     message: str = ""
@@ -58,13 +61,14 @@ def match(
     revision: int = 0,
     decided: int = 0,
     overrides: Set[Ref] = frozenset(),
+    priority_classes: Set[str] = frozenset(),
     exclusions: Exclusions = DEFAULT_EXCLUSIONS,
 ) -> Match:
     """Who owns the template (R1.3).
 
     `revision` is the content revision of the template and `decided` the one its binding is about (0 = it has none); both are positions in
     the same stream as the revisions of policies, which is how lazy and frozen templates are told from others (R1.8, R1.11). `overrides`
-    are the override policies that exist, for `dependentOverrides` (R1.4).
+    are the override policies that exist, for `dependentOverrides` (R1.4), `priority_classes` the PriorityClasses, by name (R2.6).
     """
     if template["metadata"].get("deletionTimestamp"):
         return Match(outcome=EXCLUDED, message="the template is being deleted")
@@ -84,7 +88,8 @@ def match(
         winner = candidates[0] if candidates else None
     if winner is None:
         return _waiting(template, index)
-    return _claimed(winner, previous, candidates, revision=revision, decided=decided, overrides=overrides)
+    claimed = _claimed(template, winner, previous, candidates, revision=revision, decided=decided)
+    return _with_what_it_needs(claimed, previous, overrides, priority_classes)
 
 
 def _matching(template: Manifest, index: Policies) -> Iterable[_Candidate]:
@@ -109,35 +114,43 @@ def _may_preempt(item: _Candidate, holder: Owned[PropagationPolicy]) -> bool:
 
 
 def _claimed(
-    winner: _Candidate,
-    previous: Claim | None,
-    candidates: list[_Candidate],
-    *,
-    revision: int,
-    decided: int,
-    overrides: Set[Ref],
+    template: Manifest, winner: _Candidate, previous: Claim | None, candidates: list[_Candidate], *, revision: int, decided: int
 ) -> Match:
     policy = winner.policy
     kept = previous is not None and previous.uid == policy.uid
-    losers = {_name(item.policy): _why_not(item, winner, kept=kept) for item in candidates if item is not winner}
-    if missing := _missing_overrides(policy, overrides):
-        return Match(
-            outcome=BLOCKED,
-            owner=policy if kept else None,
-            claim=previous,
-            losers=losers,
-            message=f"{_name(policy)} waits for {', '.join(missing)}",
-        )
-    fresh = policy.object.spec.activation_preference != "Lazy" or revision > policy.revision or 0 < decided < revision
+    lazy = policy.object.spec.activation_preference == "Lazy"
+    content = user_content(template) if lazy else ""
+    fresh = not lazy or _wakes(policy, previous if kept else None, content, revision=revision, decided=decided)
     applied = policy.revision if fresh else previous.revision if kept and previous else 0
     return Match(
         outcome=CLAIMED,
         owner=policy,
-        claim=Claim(policy=policy.ref, uid=policy.uid, revision=applied),
+        claim=Claim(policy=policy.ref, uid=policy.uid, revision=applied, content=content),
         refresh=fresh,
-        losers=losers,
+        losers={_name(item.policy): _why_not(item, winner, kept=kept) for item in candidates if item is not winner},
         message="" if fresh else f"{_name(policy)} is lazy: it is applied when the template itself changes",
     )
+
+
+def _wakes(policy: Owned[PropagationPolicy], previous: Claim | None, content: str, *, revision: int, decided: int) -> bool:
+    """Whether a lazy policy is applied as it is now: it was already, or the user has changed the template since (R1.11)."""
+    if previous is not None and previous.content:
+        return previous.revision == policy.revision or previous.content != content
+    return revision > policy.revision or 0 < decided < revision
+
+
+def _with_what_it_needs(claimed: Match, previous: Claim | None, overrides: Set[Ref], priority_classes: Set[str]) -> Match:
+    """The match, unless its policy cannot be applied for want of what it names: then nothing is claimed, and what was applied stays."""
+    policy = claimed.owner
+    assert policy is not None
+    outcome, missing = BLOCKED, _missing_overrides(policy, overrides)
+    if not missing and claimed.refresh:  # The class is read when the policy is applied.
+        outcome, missing = UNRANKED, _missing_class(policy, priority_classes)
+    if not missing:
+        return claimed
+    kept = previous is not None and previous.uid == policy.uid
+    message = f"{_name(policy)} waits for {', '.join(missing)}"
+    return msgspec.structs.replace(claimed, outcome=outcome, owner=policy if kept else None, claim=previous, refresh=False, message=message)
 
 
 def _frozen(holder: Owned[PropagationPolicy], previous: Claim | None, candidates: list[_Candidate]) -> Match:
@@ -172,6 +185,14 @@ def _missing_overrides(policy: Owned[PropagationPolicy], overrides: Set[Ref]) ->
     kind = "OverridePolicy" if policy.namespaced else "ClusterOverridePolicy"
     names = policy.object.spec.dependent_overrides
     return [f"{kind} {name}" for name in names if Ref(GROUP, kind, policy.ref.namespace, name) not in overrides]
+
+
+def _missing_class(policy: Owned[PropagationPolicy], priority_classes: Set[str]) -> list[str]:
+    """The class that the policy itself names. One that pods name is their members' matter."""
+    wanted = policy.object.spec.schedule_priority
+    if wanted is None or wanted.priority_class_source != KUBE_PRIORITY_CLASS or wanted.priority_class_name in priority_classes:
+        return []
+    return [f"PriorityClass {wanted.priority_class_name}"]
 
 
 def _why_not(loser: _Candidate, winner: _Candidate, *, kept: bool) -> str:

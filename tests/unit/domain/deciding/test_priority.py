@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from shoal.api.policy import SchedulePriority
-from shoal.domain.deciding import priority_of
+from shoal.domain.deciding import pod_class_of, priority_of
+from support import build
 
 CLASSES = {"high": 1000, "low": -5}
 
@@ -26,3 +27,15 @@ CLASSES = {"high": 1000, "low": -5}
 def test_priority_of(source, name, pods, priority):
     wanted = SchedulePriority(priority_class_source=source, priority_class_name=name) if source else None
     assert priority_of(wanted, pods, CLASSES) == priority
+
+
+@pytest.mark.parametrize(
+    ("template", "expected"),
+    [
+        pytest.param(build.deployment(priorityClassName="high"), "high", id="named"),
+        pytest.param(build.deployment(), "", id="none"),
+        pytest.param(build.config_map(), "", id="no-pods"),
+    ],
+)
+def test_pod_class_of(template, expected):
+    assert pod_class_of(template) == expected

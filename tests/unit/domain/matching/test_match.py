@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from shoal.api.meta import Ref
-from shoal.domain.matching import BLOCKED, CLAIMED, EXCLUDED, FROZEN, WAITING, Exclusions, Policies, match
+from shoal.api.policy import SchedulePriority
+from shoal.domain.matching import BLOCKED, CLAIMED, EXCLUDED, FROZEN, UNRANKED, WAITING, Exclusions, Policies, match
+from shoal.kube.apiserver.patch import merge_patch
 from support import build
 
 WEB = build.deployment("web", labels={"app": "web"})
@@ -220,6 +222,31 @@ def test_lazy(template, policy, decided, claimed_before, refresh):
     assert matched.claim.revision == (policy if refresh else 5 if claimed_before else 0)
 
 
+@pytest.mark.spec("B16", "R1.11")
+@pytest.mark.parametrize(
+    ("change", "refresh"),
+    [
+        pytest.param({}, False, id="nothing"),
+        pytest.param({"status": {"replicas": 1}}, False, id="status"),
+        pytest.param({"metadata": {"generation": 7, "resourceVersion": "7", "managedFields": [{}]}}, False, id="what-the-server-writes"),
+        pytest.param({"metadata": {"labels": {"resourcetemplate.karmada.io/retain-replicas": "true"}}}, False, id="a-label-of-karmada"),
+        pytest.param({"metadata": {"annotations": {"work.karmada.io/conflict-resolution": "abort"}}}, False, id="an-annotation-of-karmada"),
+        pytest.param({"metadata": {"labels": {"namespace.karmada.io/skip-auto-propagation": "true"}}}, True, id="the-label-that-counts"),
+        pytest.param({"metadata": {"annotations": {"notkarmada.io/a": "b"}}}, True, id="an-annotation-of-somebody"),
+        pytest.param({"spec": {"replicas": 9}}, True, id="the-spec"),
+    ],
+)
+def test_what_wakes_a_lazy_policy(change, refresh):
+    lazy = build.policy("p", ALL, activation_preference="Lazy")
+    waits = match(WEB, [build.owned(lazy, revision=30)], build.claim(lazy, revision=10), revision=20, decided=20)
+    assert not waits.refresh
+    changed = merge_patch(WEB, change)
+    woken = match(changed, [build.owned(lazy, revision=30)], waits.claim, revision=40, decided=20)
+    assert (woken.refresh, woken.claim.revision) == (refresh, 30 if refresh else 10)
+    again = match(changed, [build.owned(lazy, revision=30)], woken.claim, revision=40, decided=40)
+    assert (again.refresh, again.claim) == (refresh, woken.claim), "deciding again says the same"
+
+
 @pytest.mark.spec("B20", "R1.4")
 def test_dependent_overrides_have_to_exist():
     policy = build.policy("p", ALL, dependent_overrides=("o1", "o2"))
@@ -236,6 +263,36 @@ def test_a_cluster_policy_depends_on_cluster_override_policies():
     policy = build.policy("p", ALL, ns="", dependent_overrides=("o1",))
     assert match(WEB, names(policy), overrides={Ref("policy.karmada.io", "OverridePolicy", "shop", "o1")}).outcome == BLOCKED
     assert match(WEB, names(policy), overrides={Ref("policy.karmada.io", "ClusterOverridePolicy", "", "o1")}).outcome == CLAIMED
+
+
+def prioritized(name="gold", source="KubePriorityClass", **spec):
+    return build.policy("p", ALL, schedule_priority=SchedulePriority(priority_class_source=source, priority_class_name=name), **spec)
+
+
+# "the integer value is read from the named Kubernetes PriorityClass at refresh; a missing class makes the refresh fail" (R2.6)
+@pytest.mark.spec("R2.6", "B29")
+@pytest.mark.parametrize(
+    ("policy", "classes", "outcome"),
+    [
+        pytest.param(prioritized(), {"gold"}, CLAIMED, id="it-is-there"),
+        pytest.param(prioritized(), {"silver"}, UNRANKED, id="it-is-missing"),
+        pytest.param(prioritized(source="PodPriorityClass"), set(), CLAIMED, id="that-of-the-pods-is-the-members-matter"),
+        pytest.param(prioritized(activation_preference="Lazy"), set(), CLAIMED, id="a-lazy-policy-that-is-not-applied-now"),
+        pytest.param(prioritized(dependent_overrides=("o",)), set(), BLOCKED, id="overrides-are-missed-first"),
+        pytest.param(build.policy("p", ALL), set(), CLAIMED, id="no-priority"),
+    ],
+)
+def test_a_priority_class_has_to_exist_where_a_policy_is_applied(policy, classes, outcome):
+    matched = match(WEB, [build.owned(policy, revision=20)], revision=10, priority_classes=classes)
+    assert matched.outcome == outcome
+    assert (matched.claim is None) == (outcome != CLAIMED)
+    assert outcome != UNRANKED or matched.message == "PropagationPolicy/shop/p waits for PriorityClass gold"
+
+
+@pytest.mark.spec("R2.6")
+def test_a_claim_holds_while_its_class_is_missing():
+    matched = match(WEB, [build.owned(prioritized(), revision=20)], build.claim(prioritized()), revision=10, decided=10)
+    assert (matched.outcome, matched.claim, matched.refresh) == (UNRANKED, build.claim(prioritized()), False)
 
 
 @pytest.mark.spec("B30", "B31", "B33", "R1.12")
