@@ -18,7 +18,7 @@ from shoal.api.clusters import Clusters
 from shoal.api.errors import DeployRefused, ManifestInvalid, Terminal
 from shoal.api.meta import Manifest, Ref, ref_of
 from shoal.api.override import OverridePolicy
-from shoal.api.plan import CHANGED, CREATED, DELETED, PlannedObject, PlannedPlacement, Refusal, Unplaced
+from shoal.api.plan import CHANGED, CREATED, DELETED, PlannedEstimates, PlannedObject, PlannedPlacement, Refusal, Unplaced
 from shoal.api.policy import GROUP as POLICY_GROUP
 from shoal.api.selecting import selects
 from shoal.api.status import Belief
@@ -37,7 +37,7 @@ from shoal_gateway.deploy_event import parse_manifests
 from shoal_gateway.queries import Invalid, NotFound
 
 FORESEE_TIMEOUT_S = 30.0
-"""A big hub decides ten thousand templates in about five seconds."""
+"""A big hub decides ten thousand templates in about five seconds, and waits ten for estimates of agents."""
 OVERRIDE_KINDS = ("OverridePolicy", "ClusterOverridePolicy")
 ANSWER_BYTES_MAX = 6 * 1024 * 1024
 """Of an answer over the bus, which takes 8 MB."""
@@ -101,7 +101,8 @@ class Plans:
             placements=tuple(_placements(foreseen.bindings, ties)),
             manifests=tuple(told),
             unplaced=tuple(_unplaced(foreseen.bindings)),
-            assumptions=tuple(assumptions),
+            estimates=tuple(_estimates(foreseen.bindings)),
+            assumptions=(*assumptions, *foreseen.assumptions),
             more=foreseen.more,
         )
         return Plan(answer, found, works)
@@ -137,9 +138,8 @@ class Plans:
             msgspec.structs.replace(one, uid=_other(one.uid)) if one.ref in divided and one.body is not None else one
             for one in question.objects
         )
-        again = await ask(
-            self.bus, FORESEE_SUBJECT, msgspec.structs.replace(question, objects=turned), Foreseen, timeout_s=FORESEE_TIMEOUT_S
-        )
+        other = msgspec.structs.replace(question, objects=turned, estimates=foreseen.estimates)
+        again = await ask(self.bus, FORESEE_SUBJECT, other, Foreseen, timeout_s=FORESEE_TIMEOUT_S)
         first = {one.ref: one.after for one in foreseen.bindings}
         return {
             one.ref: one.after
@@ -311,6 +311,12 @@ def _unplaced(found: Sequence[ForeseenBinding]) -> Iterator[Unplaced]:
         told = None if one.tombstone else unplaced(one.ref, one.after, reason=one.reason, message=one.message)
         if told is not None:
             yield told
+
+
+def _estimates(found: Sequence[ForeseenBinding]) -> Iterator[PlannedEstimates]:
+    for one in found:
+        if one.estimates or one.without:
+            yield PlannedEstimates(ref=str(one.ref), rooms=one.estimates, without=one.without)
 
 
 def _targets(binding: Binding) -> tuple[tuple[str, int | None], ...]:

@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 from shoal.api.binding import Binding
 from shoal.api.meta import Ref
 from shoal.bus.entries import Entry, supposed
-from shoal.domain.deciding import Inputs, Outcome
+from shoal.bus.work_queue import Waiting
+from shoal.domain.deciding import Inputs, Known, Outcome, Wanted
 from shoal.domain.scheduling import Ledger
 from shoal.messages.catalogue import BINDING, OBJECT, STATE_FAMILIES, Family
 from shoal_scheduler.knowledge import Knowledge
@@ -62,12 +63,18 @@ class Picture:
 class Imagined:
     """A scheduler over a picture. Implements `domain.planning.World`."""
 
-    def __init__(self, picture: Picture, *, now: datetime, ledger: Ledger | None = None, quotas: bool = False) -> None:
-        """`ledger`: reservations of now, where this is about now; it goes its own way from here."""
+    def __init__(
+        self, picture: Picture, *, now: datetime, ledger: Ledger | None = None, quotas: bool = False, known: Known | None = None
+    ) -> None:
+        """`ledger`: reservations of now, where this is about now; it goes its own way from here. `known`: estimates, where some are asked."""
         self.picture, self.knowledge, self._now = picture, Knowledge(ledger, quotas=quotas), now
+        self.known = known or Known()
         self.replaced: dict[Ref, Entry[Binding] | None] = {}
         """Bindings that were decided anew: the entry that stood before."""
-        self._due: dict[Ref, None] = {}
+        self._due: Waiting[Ref] = Waiting()
+        self._waiting: dict[Ref, Wanted] = {}
+        self._looked: dict[Ref, int] = {}
+        """What was decided here, and at which position last."""
         self._triggers = Triggers(picture, self.knowledge, self)
         self._reading = Reading(picture, self.knowledge)
 
@@ -80,8 +87,8 @@ class Imagined:
         self.picture.complete = True
 
     def add(self, key: Ref, *, fresh: bool = False, sequence: int | None = None) -> None:
-        """As a work queue: one key waits once. What is fresh does not overtake: the end is the same."""
-        self._due.setdefault(key)
+        """In the order of the scheduler's own queue: of those that want the same room the first one gets it."""
+        self._due.put(key, self.knowledge.priority(key, self.picture.get(OBJECT, key)), fresh=fresh)
 
     def suppose(self, entries: list[Entry[Any]]) -> None:
         """Lays entries over the picture, together, as a view takes in an atomic batch."""
@@ -89,16 +96,31 @@ class Imagined:
         for entry, previous in told:
             self._triggers.heard(entry, previous)
 
+    def wanted(self) -> list[Wanted]:
+        """What those that were put aside wait for; they are due again."""
+        found, self._waiting = self._waiting, {}
+        for ref in found:
+            self.add(ref, fresh=True)
+        return list(found.values())
+
+    def look_again(self) -> bool:
+        """Makes due what was decided here, is not placed, and might be by now: the scheduler looks at it again after some time (R3.10)."""
+        found = [ref for ref in self.knowledge.unplaced if self._looked.get(ref, self.picture.position) < self.picture.position]
+        for ref in found:
+            self.add(ref)
+        return bool(found)
+
     # --- planning.World ---
 
     def due(self) -> Ref | None:
-        ref = next(iter(self._due), None)
-        if ref is not None:
-            del self._due[ref]
-        return ref
+        return self._due.pop()
 
     def inputs(self, ref: Ref) -> Inputs:
+        self._looked[ref] = self.picture.position
         return self._reading.inputs(ref, now=self._now)
+
+    def wait(self, ref: Ref, wanted: Wanted) -> None:
+        self._waiting[ref] = wanted
 
     def accept(self, ref: Ref, outcome: Outcome) -> None:
         if outcome.binding is None:
@@ -107,3 +129,4 @@ class Imagined:
         self.replaced.setdefault(ref, previous)
         draft = draft_of(ref, outcome.binding, template=template, previous=previous, tombstone=outcome.tombstone)
         self.suppose([supposed(draft, sequence=self.picture.position + 1)])
+        self._looked[ref] = self.picture.position

@@ -137,6 +137,57 @@ def test_replay_of_the_first_decision_and_with_another_policy(hub: Machine, tmp_
     assert "REPLAYED" in hub.shoal("replay", "deployment/web", "-n", "plan", "--policy", str(policy)).stdout
 
 
+PICKY = """
+apiVersion: v1
+kind: Namespace
+metadata: {name: picky}
+---
+apiVersion: policy.karmada.io/v1alpha1
+kind: PropagationPolicy
+metadata: {name: near, namespace: picky}
+spec:
+  resourceSelectors: [{apiVersion: apps/v1, kind: Deployment}]
+  placement:
+    clusterAffinity: {clusterNames: [m1, m2]}
+    replicaScheduling: {replicaSchedulingType: Divided, replicaDivisionPreference: Aggregated}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: db, namespace: picky, labels: {shoal.dev/application: picky}}
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: db}}
+  template:
+    metadata: {labels: {app: db}}
+    spec:
+      nodeSelector: {disk: ssd}
+      tolerations: [{key: disk, operator: Exists}]
+      containers: [{name: db, image: "registry.example/db:1", resources: {requests: {cpu: "1"}}}]
+"""
+
+
+@pytest.mark.spec("Q02", "R4.15", "R4.19")
+def test_a_plan_asks_the_agents_and_the_deploy_hears_the_same(hub: Machine) -> None:
+    """By sums m1 takes both replicas; its one node with a fast disk is tainted for others, so that its agent says none."""
+    for member, taint in (("m1", "team=other:NoSchedule"), ("m2", "disk=fast:NoSchedule")):
+        node = min(hub.objects(member, "nodes"))
+        hub.kubectl("label", "node", node, "disk=ssd", member=member)
+        hub.kubectl("taint", "node", node, taint, member=member)
+    plan = told(hub, "plan", "-f", "-", "--app", "picky", "--id", "picky-1", "--source", "ci", stdin=PICKY)
+    (db,) = (one for one in plan["placements"] if one["ref"] == "apps/Deployment/picky/db")
+    (estimates,) = plan["estimates"]
+    assert db["after"] == {"m2": 2}
+    assert (estimates["ref"], estimates["rooms"]["m1"]) == (db["ref"], 0)
+    assert estimates["rooms"]["m2"] >= 2
+    shown = hub.shoal("plan", "-f", "-", "--app", "picky", "--id", "picky-1", "--source", "ci", stdin=PICKY).stdout
+    assert f"estimates: m1 0, m2 {estimates['rooms']['m2']} (asked of the agents)" in shown
+    hub.shoal("deploy", "-f", "-", "--app", "picky", "--id", "picky-1", "--source", "ci", stdin=PICKY)
+    assert hub.objects("m2", "deployments", "picky")["db"]["spec"]["replicas"] == 2
+    assert hub.objects("m1", "deployments", "picky") == {}
+    (again,) = (one for one in told(hub, "replay", "picky")["replays"] if one["ref"] == db["ref"])
+    assert again["same"], "the answers of then are recorded"
+
+
 def test_a_cluster_that_would_be_lost_and_then_is(hub: Machine, tmp_path: Path) -> None:
     where = told(hub, "explain", "deployment/web", "-n", "plan")["clusters"][0]["cluster"]
     plan = told(hub, "plan", "--cluster-down", where)

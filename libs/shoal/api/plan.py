@@ -6,7 +6,7 @@ from typing import Any
 
 from shoal.api.meta import Struct
 
-CREATED, CHANGED, DELETED, KEPT, FAILED = "created", "changed", "deleted", "kept", "failed"
+CREATED, CHANGED, DELETED, KEPT, FAILED, HELD = "created", "changed", "deleted", "kept", "failed", "held"
 
 
 class Refusal(Struct, frozen=True, kw_only=True):
@@ -72,11 +72,13 @@ class PlannedManifest(Struct, frozen=True, kw_only=True):
     ref: str
     cluster: str
     action: str
-    """created, changed, deleted, kept (the copy stays behind without our marks), failed (an override cannot be applied)."""
+    """created, changed, deleted, kept (the copy stays behind without our marks), failed (an override cannot be applied), held (created once
+    the copies that have to be gone first are gone)."""
     fields: tuple[PlannedField, ...] = ()
     overrides: tuple[str, ...] = ()
     """Policies whose rules were applied, in order."""
     error: str = ""
+    """Why it failed, or what it is held for."""
 
 
 class Unplaced(Struct, frozen=True, kw_only=True):
@@ -86,3 +88,13 @@ class Unplaced(Struct, frozen=True, kw_only=True):
     reason: str
     summary: str = ""
     rejected: tuple[PlannedRejection, ...] = ()
+
+
+class PlannedEstimates(Struct, frozen=True, kw_only=True):
+    """What the placement of one template rests on beside the inventories: answers of agents that were asked how many more of its pods fit."""
+
+    ref: str
+    rooms: dict[str, int] = {}
+    """By cluster, without what is reserved there."""
+    without: dict[str, str] = {}
+    """By cluster: why there is no answer; the general estimate counts there."""

@@ -59,7 +59,7 @@ class _State(msgspec.Struct):
     """Text of the terminal error that was logged."""
 
 
-class _Waiting(Generic[K]):
+class Waiting(Generic[K]):
     """Keys that wait: the highest priority first, of these what is fresh, of these the oldest."""
 
     def __init__(self) -> None:
@@ -85,6 +85,7 @@ class _Waiting(Generic[K]):
         self._lane_of[key] = lane
 
     def pop(self) -> K | None:
+        """The next one; None when nobody waits."""
         if not self._order:
             return None
         lane = self._order[0]
@@ -117,7 +118,7 @@ class WorkQueue(Generic[K]):
         self._name, self._handle, self._clock, self._random = name, handle, clock, random
         self._workers, self._passed, self._backoff = workers, passed, backoff or Backoff()
         self._states: dict[K, _State] = {}
-        self._waiting: _Waiting[K] = _Waiting()
+        self._waiting: Waiting[K] = Waiting()
         self._running = 0
         self._cooling = 0
         self._stopping = False

@@ -17,7 +17,16 @@ from shoal.cli.output import for_programs, heading, output_option, state_option,
 Json = Mapping[str, Any]
 REFUSED = 1
 """Exit code; 0 when nothing is refused, 5 when no hub answers."""
-_SIGNS = {"created": ("+", "green"), "changed": ("~", "yellow"), "deleted": ("-", "red"), "kept": ("=", "yellow"), "failed": ("!", "red")}
+_SHOWN_MAX = 8
+"""Clusters that one line names."""
+_SIGNS = {
+    "created": ("+", "green"),
+    "held": ("+", "yellow"),
+    "changed": ("~", "yellow"),
+    "deleted": ("-", "red"),
+    "kept": ("=", "yellow"),
+    "failed": ("!", "red"),
+}
 
 
 @click.command()
@@ -95,9 +104,10 @@ def _show(found: Json, *, full: bool) -> None:
         for field, sentence in refusal.get("violations", []):
             click.echo(f"  {field}: {sentence}")
     _objects(found.get("objects", []), {one["ref"] for one in found.get("manifests", [])})
-    _placements(found.get("placements", []))
+    estimates = {one["ref"]: _rooms(one["rooms"]) for one in found.get("estimates", []) if one.get("rooms")}
+    _placements(found.get("placements", []), estimates)
     _manifests(found.get("manifests", []), full=full)
-    _unplaced(found.get("unplaced", []))
+    _unplaced(found.get("unplaced", []), estimates)
     if found.get("assumptions"):
         heading("Supposed")
         for sentence in found["assumptions"]:
@@ -128,7 +138,7 @@ def _objects(objects: Sequence[Json], rendered: Set[str]) -> None:
             click.echo(f"      {field['path']}: {_change(field)}")
 
 
-def _placements(placements: Sequence[Json]) -> None:
+def _placements(placements: Sequence[Json], estimates: Mapping[str, str]) -> None:
     if not placements:
         return
     heading("Placements")
@@ -138,10 +148,18 @@ def _placements(placements: Sequence[Json]) -> None:
         for leaving in one.get("leaving", []):
             waits = f", waits for {leaving['waitFor']}" if leaving.get("waitFor") else ""
             click.echo(f"  {one['ref']} leaves {leaving['cluster']}: {leaving['reason']}, its copy is {leaving['copy']}{waits}")
+        if one["ref"] in estimates:
+            click.echo(f"  {one['ref']}: {estimates[one['ref']]}")
         for sentence in one.get("rounds", []):
             click.echo(f"  {one['ref']}: {sentence}")
         if one.get("recheckAfterS") is not None:
             click.echo(f"  {one['ref']}: decided again after {one['recheckAfterS']:.0f} s, when a toleration ends")
+
+
+def _rooms(rooms: Mapping[str, int]) -> str:
+    shown = ", ".join(f"{name} {room}" for name, room in list(rooms.items())[:_SHOWN_MAX])
+    more = f" and {len(rooms) - _SHOWN_MAX} more" if len(rooms) > _SHOWN_MAX else ""
+    return f"estimates: {shown}{more} (asked of the agents)"
 
 
 def _after(one: Json) -> str:
@@ -163,7 +181,7 @@ def _manifests(manifests: Sequence[Json], *, full: bool) -> None:
         click.echo(f"  {_sign(one['action'])} {one['ref']} in {', '.join(clusters)}{_by(one)}")
         if one.get("error"):
             click.echo(f"      {one['error']}")
-        if one["action"] == "created" and not full:
+        if one["action"] in ("created", "held") and not full:
             continue
         for field in one.get("fields", []):
             click.echo(f"      {field['path']}: {_change(field)}")
@@ -193,12 +211,14 @@ def _text(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _unplaced(unplaced: Sequence[Json]) -> None:
+def _unplaced(unplaced: Sequence[Json], estimates: Mapping[str, str]) -> None:
     if not unplaced:
         return
     heading("Not placed as asked")
     for one in unplaced:
         click.echo(f"  {one['ref']}: {one['reason']}: {one.get('summary', '')}")
+        if one["ref"] in estimates:
+            click.echo(f"      {estimates[one['ref']]}")
         for rejected in one.get("rejected", []):
             click.echo(f"      {rejected['cluster']}: {rejected['reason']} {rejected.get('detail', '')}".rstrip())
 

@@ -6,8 +6,9 @@ These messages are listed in `catalogue.MESSAGES` like all others. Bodies of Sec
 from __future__ import annotations
 
 from shoal.api.binding import Binding, Rejection, Removal, TargetCluster
+from shoal.api.estimates import Estimates
 from shoal.api.meta import Condition, Manifest, Ref, Struct
-from shoal.api.plan import PlannedManifest, PlannedObject, PlannedPlacement, Refusal, Unplaced
+from shoal.api.plan import PlannedEstimates, PlannedManifest, PlannedObject, PlannedPlacement, Refusal, Unplaced
 from shoal.api.status import Belief
 
 
@@ -25,7 +26,7 @@ class Explained(Struct, frozen=True, kw_only=True):
     changed: bool = False
     """What is recorded would be written anew."""
     reason: str = ""
-    """Why there is no binding, or why its policy is not applied; PascalCase."""
+    """Why there is no binding, why its policy is not applied, or why unschedulable replicas stay (R15.4); PascalCase."""
     message: str = ""
     clusters: tuple[TargetCluster, ...] = ()
     """As decided now; what stands counts."""
@@ -76,6 +77,8 @@ class PlanAnswer(Struct, frozen=True, kw_only=True):
     placements: tuple[PlannedPlacement, ...] = ()
     manifests: tuple[PlannedManifest, ...] = ()
     unplaced: tuple[Unplaced, ...] = ()
+    estimates: tuple[PlannedEstimates, ...] = ()
+    """What agents said when they were asked for their room; the placements rest on that."""
     assumptions: tuple[str, ...] = ()
     """What was supposed because it is not known."""
     more: int = 0
@@ -101,6 +104,8 @@ class Foresee(Struct, frozen=True, kw_only=True):
     """By cluster."""
     position: int = 0
     """Position in `STATE` that the asker has seen; the answer starts at it or later."""
+    estimates: tuple[Estimates, ...] | None = None
+    """Answers of agents as an earlier plan got them: these count, and nobody is asked. None: agents are asked, as a decision would."""
 
 
 class ForeseenBinding(Struct, frozen=True, kw_only=True):
@@ -114,6 +119,10 @@ class ForeseenBinding(Struct, frozen=True, kw_only=True):
     reason: str = ""
     message: str = ""
     recheck_after_s: float | None = None
+    estimates: dict[str, int] = {}
+    """By cluster: room as its agent said when it was asked, without what is reserved there: as a decision records it."""
+    without: dict[str, str] = {}
+    """By cluster: why there is no such estimate; the general one counted."""
 
 
 class Foreseen(Struct, frozen=True, kw_only=True):
@@ -123,6 +132,10 @@ class Foreseen(Struct, frozen=True, kw_only=True):
     bindings: tuple[ForeseenBinding, ...] = ()
     more: int = 0
     """Decisions beyond those that fit into one answer."""
+    estimates: tuple[Estimates, ...] = ()
+    """Every answer of an agent that is known, as it gave it."""
+    assumptions: tuple[str, ...] = ()
+    """What could not be learned."""
 
 
 class ReplayRequest(Struct, frozen=True, kw_only=True):

@@ -83,6 +83,11 @@ PLAN = {
         {"ref": WEB, "cluster": "m1", "action": "deleted"},
         {"ref": WEB, "cluster": "m5", "action": "failed", "error": "OverridePolicy/shop/o, rule 1: no"},
     ],
+    "estimates": [
+        {"ref": WEB, "rooms": {"m1": 0, "m2": 3}, "without": {"m3": "its agent did not answer"}},
+        {"ref": "x", "rooms": {f"c{number}": 1 for number in range(10)}},
+        {"ref": "y", "without": {"m1": "its agent did not answer"}},
+    ],
     "unplaced": [{"ref": "x", "reason": "NoClusterFit", "summary": "0/2 clusters are available", "rejected": [{"cluster": "m1", "reason": "Taint"}]}],
     "assumptions": ["cluster m1 is Lost"],
     "more": 3,
@@ -101,7 +106,9 @@ SHOWN = [
     "data.k: changed",
     "- deleted apps/Deployment/shop/web in m1",
     "! failed apps/Deployment/shop/web in m5\n      OverridePolicy/shop/o, rule 1: no",
-    "x: NoClusterFit: 0/2 clusters are available\n      m1: Taint",
+    "apps/Deployment/shop/web: estimates: m1 0, m2 3 (asked of the agents)",
+    "x: NoClusterFit: 0/2 clusters are available\n      estimates: c0 1, c1 1, c2 1, c3 1, c4 1, c5 1, c6 1, c7 1 and 2 more (asked of the agents)",
+    "m1: Taint",
     "cluster m1 is Lost",
     "Plan at revision 40: 1 objects change, 2 replicas move, 6 manifests differ in 5 clusters; 3 more bindings are not listed. Nothing was written.",
 ]

@@ -15,8 +15,20 @@ from shoal.api.cluster import APIEnablement, APIResource, ClusterStatus, Resourc
 from shoal.api.meta import Ref
 from shoal.api.status import READY, Belief
 from shoal.bus.entries import Draft
-from shoal.bus.requests import ask
-from shoal.messages.catalogue import BELIEF, BINDING, PLAN_SUBJECT, REGISTER_SUBJECT, Register, Registered
+from shoal.bus.port import GET_MAX
+from shoal.bus.requests import ask, serve
+from shoal.messages.catalogue import (
+    BELIEF,
+    BINDING,
+    OBJECT,
+    PLAN_SUBJECT,
+    REGISTER_SUBJECT,
+    Estimated,
+    EstimateRequest,
+    Register,
+    Registered,
+    estimate_subject,
+)
 from shoal.messages.planning import PlanAnswer, PlanRequest
 from shoal.runtime.clock import SystemClock
 from shoal.runtime.config import SchedulerConfig
@@ -53,7 +65,8 @@ async def scheduled(hub) -> AsyncIterator[Any]:
         await task
 
 
-async def join(hub: Any, name: str, region: str) -> None:
+async def join(hub: Any, name: str, region: str) -> str:
+    """The member's id."""
     answer = await ask(hub.bus, REGISTER_SUBJECT, Register(name=name, uid=f"uid-{name}", region=region, provider="alpha"), Registered)
     summary = ResourceSummary(allocatable={"cpu": "8", "pods": "110"})
     belief = Belief(
@@ -63,6 +76,7 @@ async def join(hub: Any, name: str, region: str) -> None:
         status=ClusterStatus(api_enablements=APIS, resource_summary=summary),
     )
     await hub.entries.write(Draft(family=BELIEF, ref=Ref("cluster.karmada.io", "Cluster", "", name), body=belief), expected=0)
+    return answer.member
 
 
 def shop(replicas: int = 2, image: str = "web:1", **placement: Any) -> list[dict[str, Any]]:
@@ -136,6 +150,42 @@ async def test_every_refusal_is_told_and_the_rest_is_planned(scheduled) -> None:
     assert [one["reason"] for one in plan["refused"]] == ["UnknownKind", "InvalidManifest", "NamespaceMissing"]
     assert plan["refused"][1]["violations"]
     assert "apps/Deployment/shop/web" in {one["ref"] for one in plan["placements"]}
+
+
+DYNAMIC = {
+    "replicaSchedulingType": "Divided",
+    "replicaDivisionPreference": "Weighted",
+    "weightPreference": {"dynamicWeight": "AvailableReplicas"},
+}
+
+
+@pytest.mark.spec("Q02", "R4.15")
+async def test_agents_are_asked_once_in_one_plan(scheduled) -> None:
+    """By their sums both clusters have room; the agents know their nodes. What they said is in the answer."""
+    rooms, asked = {await join(scheduled, "m3", "eu"): 1, await join(scheduled, "m4", "us"): 2}, list[str]()
+
+    async def answer(subject: str, request: EstimateRequest) -> Estimated:
+        member = subject.split(".")[1]
+        asked.append(member)
+        return Estimated(room=rooms[member])
+
+    for member in rooms:
+        await serve(scheduled.bus, estimate_subject(member), EstimateRequest, answer)
+    manifests = shop(3, clusterAffinity={"clusterNames": ["m3", "m4"]}, replicaScheduling=DYNAMIC)
+    manifests[2]["spec"]["template"]["spec"]["nodeSelector"] = {"disk": "ssd"}
+    status, plan = await scheduled.post("/api/plan", {"manifests": manifests, "application": "shop"})
+    assert status == 200, plan
+    (placed,) = (one for one in plan["placements"] if one["ref"] == "apps/Deployment/shop/web")
+    assert (placed["after"], placed.get("alternative")) == ({"m3": 1, "m4": 2}, None)
+    assert plan["estimates"] == [{"ref": "apps/Deployment/shop/web", "rooms": {"m3": 1, "m4": 2}}]
+    assert sorted(asked) == sorted(rooms), "also where both ways of a tie are looked at"
+    await scheduled.deploy("1", manifests=manifests)
+
+    async def decided() -> bool:
+        entry = await scheduled.entries.read(BINDING, WEB)
+        return entry is not None and {one.name: one.replicas for one in entry.body.clusters} == placed["after"]
+
+    await eventually(decided)
 
 
 async def test_a_lost_cluster(scheduled) -> None:
@@ -257,6 +307,30 @@ async def test_replay_makes_the_same_decision_again_and_another_with_another_pol
     policy["spec"]["placement"] = {"spreadConstraints": [{"spreadByField": "planet"}]}
     status, answer = await scheduled.post("/api/replay", question | {"policies": [policy]})
     assert (status, answer["reason"]) == (422, "Invalid")
+
+
+async def test_replay_among_more_policies_than_one_answer_of_the_bus_takes(scheduled) -> None:
+    await deployed(scheduled, **ONE)
+    others = [Ref("policy.karmada.io", "OverridePolicy", "other", f"o{number}") for number in range(GET_MAX + 10)]
+    for part in (others[:1000], others[1000:]):
+        await scheduled.entries.write_all([(Draft(family=OBJECT, ref=ref, body=override(ref), uid=f"uid-{ref.name}"), 0) for ref in part])
+    await scheduled.deploy("2", manifests=shop(5, **ONE))
+
+    async def decided() -> bool:
+        entry = await scheduled.entries.read(BINDING, WEB)
+        return entry is not None and entry.body.replicas == 5
+
+    await eventually(decided)
+    status, answer = await scheduled.post("/api/replay", {"name": "deployment/web", "namespace": "shop"})
+    assert status == 200, answer
+    (told,) = answer["replays"]
+    assert told["same"], told
+    assert told["agedOut"] == []
+
+
+def override(ref: Ref) -> dict[str, Any]:
+    metadata = {"name": ref.name, "namespace": ref.namespace}
+    return {"apiVersion": f"{ref.group}/v1alpha1", "kind": ref.kind, "metadata": metadata, "spec": {"overrideRules": []}}
 
 
 async def test_replay_of_nothing(scheduled) -> None:

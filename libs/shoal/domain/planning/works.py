@@ -9,10 +9,11 @@ from shoal.api.binding import Binding
 from shoal.api.errors import Terminal
 from shoal.api.meta import Manifest, Ref
 from shoal.api.override import OverridePolicy
-from shoal.api.plan import CHANGED, CREATED, DELETED, FAILED, KEPT, PlannedManifest
+from shoal.api.plan import CHANGED, CREATED, DELETED, FAILED, HELD, KEPT, PlannedManifest
 from shoal.api.selecting import Located
 from shoal.api.work import Work
 from shoal.domain.planning.differences import manifest_differences
+from shoal.domain.releasing import purging
 from shoal.domain.rendering import failed, render, same_content
 
 
@@ -22,6 +23,8 @@ class Planned(NamedTuple):
     after: Work | None
     """None: the copy goes."""
     preserved: bool = False
+    after_purge: tuple[str, ...] = ()
+    """It is not made before the copies in these clusters are gone (R6.2)."""
 
     def told(self, ref: Ref) -> PlannedManifest | None:
         """What people are told; None when only marks differ."""
@@ -32,9 +35,10 @@ class Planned(NamedTuple):
         fields = manifest_differences(self.before.manifest if self.before else None, self.after.manifest)
         if self.before is not None and not fields:
             return None
-        action = CREATED if self.before is None else CHANGED
+        action = HELD if self.after_purge else CREATED if self.before is None else CHANGED
         policies = tuple(one.policy for one in self.after.overrides)
-        return PlannedManifest(ref=str(ref), cluster=self.cluster, action=action, fields=fields, overrides=policies)
+        waits = f"until the copy in {', '.join(self.after_purge)} is gone (purgeMode Directly)" if self.after_purge else ""
+        return PlannedManifest(ref=str(ref), cluster=self.cluster, action=action, fields=fields, overrides=policies, error=waits)
 
 
 def planned_works(
@@ -61,7 +65,7 @@ def planned_works(
             for name, work in sorted(current.items())
             if binding.target(name) is not None or name in binding.removals
         ]
-    policies, found = tuple(overrides), list[Planned]()
+    policies, found, first = tuple(overrides), list[Planned](), purging(binding, current)
     for target in binding.clusters if template is not None else ():
         cluster, there = clusters.get(target.name), current.get(target.name)
         if cluster is None or template is None:
@@ -74,7 +78,7 @@ def planned_works(
         except Terminal as error:
             work = failed(there, fresh, error)
         if there is None or not same_content(there, work):
-            found.append(Planned(target.name, there, work))
+            found.append(Planned(target.name, there, work, after_purge=first if there is None else ()))
     found += [
         Planned(name, current[name], None, removal.preserve)
         for name, removal in sorted(binding.removals.items())

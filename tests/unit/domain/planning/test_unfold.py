@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shoal.api.binding import Binding
+from shoal.api.binding import Binding, NodeClaim, ReplicaRequirements
 from shoal.api.meta import Ref, ref_of
 from shoal.api.policy import PropagationPolicy
-from shoal.domain.deciding import Inputs, Outcome, Owner, decide
+from shoal.domain.deciding import Inputs, Known, Outcome, Owner, Wanted, decide
 from shoal.domain.matching import Policies
 from shoal.domain.planning import unfold
 from shoal.domain.planning.unfold import ROUNDS_MAX
@@ -30,6 +31,8 @@ class Hub:
         self.bindings: dict[Ref, Binding] = {}
         self.policy, self.position = policy, 100
         self.queue = list(order)
+        self.known = Known()
+        self.waiting: dict[Ref, Wanted] = {}
 
     def due(self) -> Ref | None:
         return self.queue.pop(0) if self.queue else None
@@ -52,6 +55,9 @@ class Hub:
             position=self.position,
         )
 
+    def wait(self, ref: Ref, wanted: Wanted) -> None:
+        self.waiting[ref] = wanted
+
     def accept(self, ref: Ref, outcome: Outcome) -> None:
         assert outcome.binding is not None
         self.position += 1
@@ -70,7 +76,7 @@ def targets(hub: Hub) -> dict[Ref, dict[str, int | None]]:
 
 def test_what_follows_is_decided_after_it() -> None:
     hub = Hub(policy("m1", "m2"), 4)
-    steps = [(step.ref, step.outcome.changed) for step in unfold(hub)]
+    steps = [(step.ref, step.outcome is not None and step.outcome.changed) for step in unfold(hub)]
     assert steps == [(WEB, True), (SETTINGS, True), (SETTINGS, False)]
     assert targets(hub) == {WEB: {"m1": 2, "m2": 2}, SETTINGS: {"m1": None, "m2": None}}
 
@@ -88,6 +94,31 @@ class Restless(Hub):
 
 def test_two_that_push_each_other_come_to_an_end() -> None:
     assert len(list(unfold(Restless(policy("m1"), 1)))) == ROUNDS_MAX
+
+
+class Choosy(Hub):
+    """The pods choose their nodes, so that an agent is asked."""
+
+    def inputs(self, ref: Ref) -> Inputs:
+        picky = ReplicaRequirements(node_claim=NodeClaim(node_selector={"disk": "ssd"}))
+        return msgspec.structs.replace(super().inputs(ref), requirements=picky if ref == WEB else None)
+
+
+@pytest.mark.spec("Q02")
+def test_who_waits_for_estimates_does_not_hold_up_the_others() -> None:
+    hub = Choosy(policy("m1", "m2", division=build.AGGREGATED), 4)
+    hub.known = Known("constrained")
+    assert [(step.ref, step.outcome is None) for step in unfold(hub)] == [(WEB, True), (SETTINGS, False)]
+    wanted = hub.waiting.pop(WEB)
+    assert list(wanted.members) == ["m1", "m2"]
+    for name, room in (("m1", 1), ("m2", 9)):
+        hub.known.heard(wanted.size, name, room)
+    hub.queue.append(WEB)
+    steps = list(unfold(hub))
+    assert [step.ref for step in steps] == [WEB, SETTINGS]
+    assert steps[0].outcome is not None
+    assert steps[0].outcome.estimates == {"m1": 1, "m2": 9}
+    assert targets(hub) == {WEB: {"m2": 4}, SETTINGS: {"m2": None}}
 
 
 CHANGES = st.lists(st.tuples(st.sets(st.sampled_from(NAMES), min_size=1), st.integers(0, 7), st.booleans()), min_size=1, max_size=5)

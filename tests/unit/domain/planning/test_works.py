@@ -40,6 +40,7 @@ def test_equal_content_is_no_plan() -> None:
     assert planned_works(template(), binding(m1=2), CLUSTERS, (), live(template(), binding(m1=2)), change="01NEW") == []
 
 
+@pytest.mark.spec("GX04")
 def test_each_cluster_has_its_difference() -> None:
     current = live(template(), binding(m1=2))
     mirror = build.rule(build.affinity("m2"), image_overrider=(ImageOverrider(component="Registry", operator="replace", value="eu"),))
@@ -55,6 +56,7 @@ def test_each_cluster_has_its_difference() -> None:
     assert second.after.manifest["spec"]["template"]["spec"]["containers"][0]["image"] == "eu/nginx:2"
 
 
+@pytest.mark.spec("GX04")
 def test_an_override_that_fails_keeps_what_runs_and_says_so() -> None:
     current = live(template(), binding(m1=2))
     broken = build.override_policy(
@@ -84,6 +86,20 @@ def test_a_copy_goes_with_a_listed_removal(removals, before, expected) -> None:
     after = msgspec.structs.replace(binding(m2=2), removals=removals)
     was = msgspec.structs.replace(binding(m1=2, m2=2), removals=before)
     assert told(planned_works(template(), after, CLUSTERS, (), current, before=was)) == expected
+
+
+@pytest.mark.spec("R6.2", "N05")
+@pytest.mark.parametrize(
+    ("left", "expected"),
+    [
+        pytest.param("m1", [("m1", "deleted", ""), ("m2", "held", "until the copy in m1 is gone (purgeMode Directly)")], id="runs-there"),
+        pytest.param("m9", [("m2", "created", "")], id="was-never-told-to-run-there"),
+    ],
+)
+def test_what_has_to_be_gone_first_holds_a_new_copy(left, expected) -> None:
+    after = msgspec.structs.replace(binding(m2=2), removals={left: Removal(reason="TaintUntolerated", author="x", first=True)})
+    planned = planned_works(template(), after, CLUSTERS, (), live(template(), binding(m1=2)), before=binding(m1=2))
+    assert [(one.cluster, one.action, one.error) for one in (item.told(WEB) for item in planned) if one is not None] == expected
 
 
 def test_a_deleted_template_takes_every_copy() -> None:

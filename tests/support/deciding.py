@@ -1,0 +1,168 @@
+"""The scheduler as a whole over the memory bus, on virtual time: objects and clusters are what the test says they are."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from shoal.api.binding import Binding
+from shoal.api.cluster import APIEnablement, APIResource, ClusterStatus, ResourceSummary
+from shoal.api.meta import Manifest, Ref, ref_of
+from shoal.api.status import READY, Belief
+from shoal.bus.entries import Draft, Entries
+from shoal.bus.memory import MemoryBus
+from shoal.bus.topology import bootstrap
+from shoal.messages.catalogue import BELIEF, BINDING, OBJECT
+from shoal.runtime.config import SchedulerConfig
+from shoal.runtime.reconciling import Reconciling
+from shoal_scheduler.wire import parts
+from support.virtual import VirtualClock, VirtualLoop
+
+APIS = (APIEnablement(group_version="apps/v1", resources=(APIResource(name="deployments", kind="Deployment"),)),)
+DIVISIONS = {
+    "aggregated": {"replicaSchedulingType": "Divided", "replicaDivisionPreference": "Aggregated"},
+    "dynamic": {
+        "replicaSchedulingType": "Divided",
+        "replicaDivisionPreference": "Weighted",
+        "weightPreference": {"dynamicWeight": "AvailableReplicas"},
+    },
+}
+
+
+def cluster(name: str) -> Manifest:
+    return {"apiVersion": "cluster.karmada.io/v1alpha1", "kind": "Cluster", "metadata": {"name": name, "uid": f"uid-{name}"}, "spec": {}}
+
+
+def policy(name: str = "p", *, division: str = "aggregated", selector: dict[str, Any] | None = None, **spec: Any) -> Manifest:
+    return {
+        "apiVersion": "policy.karmada.io/v1alpha1",
+        "kind": "PropagationPolicy",
+        "metadata": {"name": name, "namespace": "shop", "uid": f"uid-{name}"},
+        "spec": {
+            "resourceSelectors": [{"apiVersion": "apps/v1", "kind": "Deployment", **(selector or {})}],
+            "placement": {"replicaScheduling": DIVISIONS[division]},
+            **spec,
+        },
+    }
+
+
+def app(name: str, replicas: int, *, cpu: str = "1", **pod: Any) -> Manifest:
+    container = {"name": "main", "image": "i", "resources": {"requests": {"cpu": cpu}}}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name, "namespace": "shop", "uid": f"uid-{name}"},
+        "spec": {"replicas": replicas, "template": {"metadata": {"labels": {"app": name}}, "spec": {"containers": [container], **pod}}},
+    }
+
+
+def quota(cpu: str) -> Manifest:
+    metadata = {"name": "q", "namespace": "shop", "uid": "uid-q"}
+    return {
+        "apiVersion": "policy.karmada.io/v1alpha1",
+        "kind": "FederatedResourceQuota",
+        "metadata": metadata,
+        "spec": {"overall": {"cpu": cpu}},
+    }
+
+
+def edit(name: str, **spec: Any) -> Manifest:
+    """What the gateway stores of an edit of a binding."""
+    about = {"apiVersion": "apps/v1", "kind": "Deployment", "namespace": "shop", "name": name}
+    return {
+        "apiVersion": "work.karmada.io/v1alpha2",
+        "kind": "ResourceBinding",
+        "metadata": {"name": f"{name}-deployment", "namespace": "shop", "uid": f"uid-{name}"},
+        "spec": {"resource": about, **spec},
+    }
+
+
+class Hub:
+    def __init__(self, **settings: Any) -> None:
+        self._settings = settings
+        self.clock = VirtualClock()
+        self.bus = MemoryBus(self.clock)
+        self.entries = Entries(self.bus.client("test"), self.clock)
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        await bootstrap(self.bus, create=True)
+        self.run("scheduler")
+
+    def run(self, name: str) -> asyncio.Task[None]:
+        async def assemble() -> Any:
+            return parts(SchedulerConfig(name=name, **self._settings), self.bus.client(name), self.clock, random.Random(1).random)
+
+        async def live() -> None:
+            service = Reconciling(name, assemble)
+            await service.start()
+            await service.run()
+
+        task = asyncio.create_task(live())
+        self._tasks.append(task)
+        return task
+
+    async def stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def write(self, *drafts: Draft[Any]) -> None:
+        wanted = []
+        for draft in drafts:
+            previous = await self.entries.read(draft.family, draft.ref)
+            wanted.append((draft, previous.revision if previous else 0))
+        await self.entries.write_all(wanted)
+
+    async def objects(self, *manifests: Manifest) -> None:
+        await self.write(*(Draft(family=OBJECT, ref=ref_of(one), body=one, uid=one["metadata"]["uid"], author="test") for one in manifests))
+
+    async def room(self, **cpus: int) -> None:
+        """What the clusters say of themselves."""
+        for name, cpu in cpus.items():
+            summary = ResourceSummary(allocatable={"cpu": str(cpu), "pods": "110"})
+            belief = Belief(
+                member=f"id-{name}", state=READY, since="", status=ClusterStatus(api_enablements=APIS, resource_summary=summary)
+            )
+            await self.write(Draft(family=BELIEF, ref=Ref("cluster.karmada.io", "Cluster", "", name), body=belief, author="test"))
+
+    async def join(self, **cpus: int) -> None:
+        await self.objects(*(cluster(name) for name in cpus))
+        await self.room(**cpus)
+
+    async def binding(self, name: str) -> Binding | None:
+        found = await self.entries.read(BINDING, Ref("apps", "Deployment", "shop", name))
+        return found.body if found is not None else None
+
+    async def placed(self, name: str) -> dict[str, int | None]:
+        binding = await self.binding(name)
+        return {target.name: target.replicas for target in binding.clusters} if binding else {}
+
+    async def reason(self, name: str) -> str:
+        binding = await self.binding(name)
+        return next((one.reason for one in binding.conditions if one.type == "Scheduled"), "") if binding else ""
+
+    async def reasons(self, *names: str) -> list[str]:
+        """In alphabetical order."""
+        return sorted([await self.reason(name) for name in names])
+
+    async def until(self, ask: Callable[[], Awaitable[Any]], wanted: Any, *, limit_s: float = 20.0) -> None:
+        deadline = self.clock.monotonic() + limit_s
+        while (last := await ask()) != wanted:
+            assert self.clock.monotonic() < deadline, f"{last} and not {wanted} after {limit_s} s"
+            await self.clock.sleep(0.05)
+
+
+def play(story: Callable[[Hub], Awaitable[None]], **settings: Any) -> None:
+    async def whole() -> None:
+        hub = Hub(**settings)
+        await hub.start()
+        try:
+            await story(hub)
+        finally:
+            await hub.stop()
+
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        runner.run(whole())
