@@ -18,7 +18,7 @@ from shoal.kube.client.api import Api
 from shoal.kube.client.member import Member
 from shoal.kube.client.transport import connect as connect_member
 from shoal.kube.wire import Transport
-from shoal.messages.catalogue import EstimateRequest, estimate_subject, live
+from shoal.messages.catalogue import EstimateRequest, UnschedulableRequest, estimate_subject, live, unschedulable_subject
 from shoal.runtime.bus import connect_bus
 from shoal.runtime.clock import SystemClock
 from shoal.runtime.config import AgentConfig
@@ -29,6 +29,7 @@ from shoal_agent.loops import Loops
 from shoal_agent.parked import Parked
 from shoal_agent.reconcile import PARKED_RETRY_S, REFUSED_RETRY_S, DriftBudget, Reconciler
 from shoal_agent.reports import Reports
+from shoal_agent.unschedulable import UnschedulablePods
 from shoal_agent.watch import Watches
 from shoal_agent.works import Works
 
@@ -97,6 +98,7 @@ async def parts(
         serve=(
             lambda: bus.subscribe(live(identity), works.notified),
             lambda: serve(bus, estimate_subject(identity), EstimateRequest, Estimates(member, clock).answer),
+            lambda: serve(bus, unschedulable_subject(identity), UnschedulableRequest, UnschedulablePods(member, clock).answer),
         ),
         close=(watches.stop, only_one.release, *close),
         status=lambda: {"member": identity, "works": len(tuple(works.refs())), "listed": works.listed},

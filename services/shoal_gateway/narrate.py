@@ -57,6 +57,8 @@ def of_binding(binding: Binding | None, previous: Binding | None) -> Fact | None
     now = {one.name: one.replicas for one in binding.clusters}
     before = {one.name: one.replicas for one in previous.clusters} if previous is not None else {}
     targets = [{"cluster": name, **({"replicas": count} if count is not None else {})} for name, count in now.items()]
+    if moved_on := _descheduled(binding, previous):
+        return Fact("binding.descheduled", {"from": moved_on, "clusters": targets})
     came, went = [name for name in now if name not in before], [name for name in before if name not in now]
     if came and went:
         reasons = {name: binding.removals[name].reason for name in went if name in binding.removals}
@@ -72,6 +74,12 @@ def of_binding(binding: Binding | None, previous: Binding | None) -> Fact | None
     newer = previous is None or previous.template_revision != binding.template_revision or was is not None
     fact = Fact("binding.scheduled", {"clusters": targets, **({"left": went} if went else {})})
     return fact if now and (now != before or newer) else None
+
+
+def _descheduled(binding: Binding, previous: Binding | None) -> list[str]:
+    """Clusters that replicas just left because no node took them there (R15.4)."""
+    known = previous.descheduled if previous is not None else {}
+    return [name for name, since in binding.descheduled.items() if known.get(name) != since]
 
 
 def _unfit(binding: Binding | None) -> Condition | None:

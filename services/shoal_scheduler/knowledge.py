@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
@@ -22,7 +22,7 @@ from shoal.api.quota import KIND as QUOTA_KIND
 from shoal.api.shoal import GROUP as SHOAL_GROUP
 from shoal.api.shoal import FailoverPolicy
 from shoal.bus.entries import Entry
-from shoal.domain.deciding import EvictionTask, Wishes, priority_of
+from shoal.domain.deciding import BUILT_IN, EvictionTask, Wishes, pod_class_of, priority_of
 from shoal.domain.matching import Owned, Policies, match
 from shoal.domain.matching.exclusions import HUB_GROUPS
 from shoal.domain.quota import Quota, add, usage_of
@@ -31,6 +31,7 @@ from shoal.messages.catalogue import BELIEF, BINDING, OBJECT, STATUS
 from shoal_scheduler.dependencies import Dependencies
 
 T = TypeVar("T")
+K = TypeVar("K")
 ANY, ROOM = "any", "room"
 """How a cluster looks different: in anything, or only by more free room."""
 PRIORITY_CLASS = ("scheduling.k8s.io", "PriorityClass")
@@ -40,6 +41,16 @@ OVERRIDE_KINDS = ("OverridePolicy", "ClusterOverridePolicy")
 PROPAGATION_KINDS = ("PropagationPolicy", "ClusterPropagationPolicy")
 WORK_GROUP = "work.karmada.io"
 NOT_TEMPLATES = tuple(sorted(HUB_GROUPS))
+DIRECTLY = ("Directly", "Immediately")
+"""Purge modes of an eviction task that let the old copy go first; the second is its older name."""
+
+
+class Unschedulables(NamedTuple):
+    """What agents said of the pods of one binding."""
+
+    revision: int
+    """Of the binding's entry that they were asked about; they say nothing of a later one."""
+    by_cluster: dict[str, int]
 
 
 class Knowledge:
@@ -68,12 +79,15 @@ class Knowledge:
         """WorkloadRebalancer -> when it was made, and what it lists (R15.3)."""
         self._prioritized = False
         """Some policy has a `schedulePriority`; without one nobody is asked for his."""
-        self._priority_classes: dict[Ref, int] = {}
+        self.priority_classes: dict[str, int] = dict(BUILT_IN)
+        """Name -> value."""
         self.unplaced: dict[Ref, None] = {}
         """Bindings that are not placed as they ask: what more room, or another cluster, may help (E07)."""
         self.wishes: dict[Ref, Wishes] = {}
         """Template -> what users say on its binding (B24)."""
         self._wishes_on: dict[Ref, Ref] = {}
+        self.unschedulable: dict[Ref, Unschedulables] = {}
+        """Of the last round of descheduling (R15.4)."""
         self._policy_index: Policies | None = None
         self._snapshot: tuple[int, Snapshot] | None = None
 
@@ -100,12 +114,24 @@ class Knowledge:
         if not self._prioritized or template is None or template.deleted:
             return 0
         manifest = template.body
-        holder = self._policies.get(self._claim_of[ref]) if ref in self._claim_of else match(manifest, self.policies).owner
+        holder = self._policies.get(self._claim_of[ref]) if ref in self._claim_of else self._owner_to_be(manifest)
         wanted = holder.object.spec.schedule_priority if holder is not None else None
         if wanted is None:
             return 0
-        pods = (((manifest.get("spec") or {}).get("template") or {}).get("spec") or {}).get("priorityClassName") or ""
-        return priority_of(wanted, pods, {one.name: value for one, value in self._priority_classes.items()})
+        return priority_of(wanted, pod_class_of(manifest), self.priority_classes)
+
+    def _owner_to_be(self, manifest: Manifest) -> Owned[PropagationPolicy] | None:
+        return match(manifest, self.policies, overrides=self.overrides, priority_classes=self.priority_classes.keys()).owner
+
+    def needing(self, ref: Ref) -> tuple[Owned[PropagationPolicy], ...]:
+        """Policies that cannot be applied without this object: an override policy that they list (R1.4), or their PriorityClass (R2.6)."""
+        policies = self._policies.values()
+        if (ref.group, ref.kind) == PRIORITY_CLASS:
+            return tuple(policy for policy in policies if _class_of(policy) == ref.name)
+        if ref.group == POLICY_GROUP and ref.kind in OVERRIDE_KINDS:
+            near = (policy for policy in policies if policy.ref.namespace == ref.namespace)
+            return tuple(policy for policy in near if ref.name in policy.object.spec.dependent_overrides)
+        return ()
 
     def quotas(self, ref: Ref) -> tuple[Quota, ...]:
         """Quotas that a decision about one template has to keep, with what the others of its namespace use."""
@@ -121,6 +147,11 @@ class Knowledge:
     def reschedule_at(self, ref: Ref) -> str:
         """When somebody last asked to place it again from zero, RFC 3339; empty: nobody."""
         return max((made for made, listed in self.rebalancers.values() if ref in listed), default="")
+
+    def unschedulable_of(self, ref: Ref, revision: int) -> dict[str, int]:
+        """By cluster: replicas of that decision that no node takes."""
+        found = self.unschedulable.get(ref)
+        return found.by_cluster if found is not None and found.revision == revision else {}
 
     def grouped(self, namespace: str) -> tuple[tuple[Ref, Binding], ...]:
         """Bindings of a namespace that are in an affinity or anti-affinity group."""
@@ -172,7 +203,7 @@ class Knowledge:
         elif ref.group == APPS_GROUP and ref.kind == "WorkloadRebalancer":
             _keep(self.rebalancers, ref, None if entry.deleted else _asked(entry.body))
         elif (ref.group, ref.kind) == PRIORITY_CLASS:
-            _keep(self._priority_classes, ref, None if entry.deleted else int(entry.body.get("value") or 0))
+            _keep(self.priority_classes, ref.name, BUILT_IN.get(ref.name) if entry.deleted else int(entry.body.get("value") or 0))
         return ""
 
     def _wished(self, entry: Entry[Manifest]) -> None:
@@ -209,7 +240,12 @@ def wishes_of(entry: Entry[Manifest]) -> tuple[Ref, Wishes]:
         template_uid=entry.uid,
         suspended=bool((spec.get("suspension") or {}).get("scheduling")),
         tasks={
-            task["fromCluster"]: EvictionTask(position=int(task["position"]), suppress_deletion=task.get("suppressDeletion"))
+            task["fromCluster"]: EvictionTask(
+                position=int(task["position"]),
+                suppress_deletion=task.get("suppressDeletion"),
+                grace_period_s=task.get("gracePeriodSeconds"),
+                directly=task.get("purgeMode") in DIRECTLY,
+            )
             for task in tasks
         },
     )
@@ -223,6 +259,11 @@ def owned(entry: Entry[Any] | None) -> Owned[PropagationPolicy] | None:
     deleting = bool(body["metadata"].get("deletionTimestamp"))
     policy = msgspec.convert(body, PropagationPolicy)
     return Owned(ref=entry.ref, uid=entry.uid, revision=entry.content, object=policy, deleting=deleting)
+
+
+def _class_of(policy: Owned[PropagationPolicy]) -> str:
+    wanted = policy.object.spec.schedule_priority
+    return wanted.priority_class_name if wanted is not None else ""
 
 
 def _asked(manifest: Manifest) -> tuple[str, frozenset[Ref]]:
@@ -247,8 +288,8 @@ def _difference(before: ClusterView | None, after: ClusterView) -> str:
     return ROOM if before.models != after.models or any(amount > had.get(name, 0) for name, amount in has.items()) else ""
 
 
-def _keep(kept: dict[Ref, T], ref: Ref, value: T | None) -> None:
+def _keep(kept: dict[K, T], key: K, value: T | None) -> None:
     if value is None:
-        kept.pop(ref, None)
+        kept.pop(key, None)
     else:
-        kept[ref] = value
+        kept[key] = value

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import msgspec
 import structlog
 
 from shoal.api.binding import Binding
@@ -15,7 +14,7 @@ from shoal.api.meta import Manifest, Ref
 from shoal.bus.entries import Entries, Entry
 from shoal.bus.together import Together
 from shoal.bus.view import View
-from shoal.domain.deciding import Outcome, decide
+from shoal.domain.deciding import Outcome
 from shoal.messages.catalogue import BINDING, OBJECT
 from shoal.runtime.telemetry import following
 from shoal_scheduler.estimates import Estimators
@@ -46,15 +45,9 @@ class Reconciler:
 
     async def reconcile(self, ref: Ref) -> int:
         """Decides one template; returns the sequence written, 0 for none."""
-        previous = self.state.get(BINDING, ref)
-        template = self.state.get(OBJECT, ref)
-        inputs = Reading(self.state, self.knowledge).inputs(ref, now=self.clock.now())
-        outcome = decide(inputs)
-        if estimates := await self.estimators.better(inputs, outcome):
-            # Time has passed: everything is read anew.
-            previous, template = self.state.get(BINDING, ref), self.state.get(OBJECT, ref)
-            inputs = Reading(self.state, self.knowledge).inputs(ref, now=self.clock.now())
-            outcome = decide(msgspec.structs.replace(inputs, estimates=estimates))
+        reading = Reading(self.state, self.knowledge)
+        _, outcome = await self.estimators.survey().decide(lambda: reading.inputs(ref, now=self.clock.now()))
+        previous, template = self.state.get(BINDING, ref), self.state.get(OBJECT, ref)
         self._again(ref, outcome)
         if outcome.changed and outcome.binding is not None:
             cause = template or previous
@@ -64,7 +57,7 @@ class Reconciler:
 
     def _again(self, ref: Ref, outcome: Outcome) -> None:
         """What is not placed is looked at again, though nobody tells that anything changed (R3.10); and what asks for it."""
-        waits = [outcome.requeue_after_s] if outcome.requeue_after_s is not None else []
+        waits = [wait_s for wait_s in (outcome.requeue_after_s, outcome.overdue_after_s) if wait_s is not None]
         if outcome.binding is not None and not outcome.tombstone and is_unplaced(outcome.binding):
             freed = self.knowledge.ledger.until(self.clock.now())
             waits.append(UNSCHEDULABLE_S if freed is None else min(UNSCHEDULABLE_S, freed + FREED_S))

@@ -9,9 +9,11 @@ from typing import Any, Protocol
 from shoal.api.apps import GROUP as APPS_GROUP
 from shoal.api.meta import Manifest, Ref, group_of
 from shoal.api.policy import GROUP as POLICY_GROUP
+from shoal.api.policy import PropagationPolicy
 from shoal.api.shoal import GROUP as SHOAL_GROUP
 from shoal.bus.entries import Entry
 from shoal.bus.work_queue import WorkQueue
+from shoal.domain.matching import Owned
 from shoal.messages.catalogue import BINDING, OBJECT, STATUS
 from shoal_scheduler.knowledge import FEDERATED_QUOTA, NOT_TEMPLATES, PROPAGATION_KINDS, ROOM, WORK_GROUP, Knowledge, owned
 from shoal_scheduler.reading import State
@@ -64,6 +66,8 @@ class Triggers:
             self._status(entry)
         for follower in followers:
             self.queue.add(follower, fresh=True, sequence=entry.revision)
+        if family == OBJECT.name:
+            self._needed(entry, previous)
 
     def everything(self) -> None:
         """After a load, and now and then: the same reconcile over all keys."""
@@ -94,10 +98,21 @@ class Triggers:
         for ref in tuple(self.knowledge.claimed.get(entry.ref, ())):
             self.queue.add(ref, fresh=True, sequence=entry.revision)
         for policy in (owned(entry), owned(previous)):
-            for selector in policy.object.spec.resource_selectors if policy else ():
-                namespace = entry.ref.namespace or selector.namespace or None
-                for found in self.state.entries(OBJECT, group=group_of(selector.api_version), kind=selector.kind, namespace=namespace):
-                    self.queue.add(found.ref, sequence=entry.revision)
+            if policy is not None:
+                self._selected(policy, entry.revision)
+
+    def _needed(self, entry: Entry[Any], previous: Entry[Any] | None) -> None:
+        """An override policy or a PriorityClass that came or went: what waits for it, and what would wait for it now (R1.4, R2.6)."""
+        if entry.deleted == (previous is None or previous.deleted):
+            return
+        for policy in self.knowledge.needing(entry.ref):
+            self._selected(policy, entry.revision)
+
+    def _selected(self, policy: Owned[PropagationPolicy], sequence: int) -> None:
+        for selector in policy.object.spec.resource_selectors:
+            namespace = policy.ref.namespace or selector.namespace or None
+            for found in self.state.entries(OBJECT, group=group_of(selector.api_version), kind=selector.kind, namespace=namespace):
+                self.queue.add(found.ref, sequence=sequence)
 
     def _status(self, entry: Entry[Any]) -> None:
         """A removal may be over, a replacement ready, a deletion complete."""

@@ -23,6 +23,7 @@ from shoal.runtime.clock import SystemClock
 from shoal.runtime.config import SchedulerConfig
 from shoal.runtime.reconciling import Decided, OnlyHolder, Parts, Reconciling, resync
 from shoal_scheduler.answers import Answers
+from shoal_scheduler.descheduling import Descheduler
 from shoal_scheduler.estimates import Estimators
 from shoal_scheduler.knowledge import Knowledge
 from shoal_scheduler.reconcile import Reconciler
@@ -44,13 +45,14 @@ def parts(config: SchedulerConfig, bus: Bus, clock: Clock, chance: Callable[[], 
     """The scheduler on a given bus; the simulation calls this with its own."""
     entries, knowledge = Entries(bus, clock), Knowledge(quotas=config.quota_enforcement)
     state = View(bus, STATE, STATE_FAMILIES, name="scheduler-state", clock=clock)
+    estimators = Estimators(bus, clock, config.estimates, config.estimate_timeout_s)
     reconciler = Reconciler(
         entries,
         Together(entries),
         state,
         knowledge,
         clock,
-        Estimators(bus, config.estimates, config.estimate_timeout_s),
+        estimators,
         again=lambda ref, after_s: queue.add(ref, after_s=after_s),
     )
     # The holder is the same after a restart, so that a killed scheduler that comes back waits for nobody.
@@ -62,11 +64,23 @@ def parts(config: SchedulerConfig, bus: Bus, clock: Clock, chance: Callable[[], 
         "scheduler", handle, clock=clock, workers=config.workers, passed=state.passed, random=chance, backoff=BACKOFF
     )
     decided.queue = queue
-    triggers = Triggers(state, knowledge, Prioritized(queue, state, knowledge))
+    progress = ProgressReporter(bus, lambda: decided.current() if lease.held else None, clock=clock)
+    triggered = Prioritized(queue, state, knowledge)
+    triggers = Triggers(state, knowledge, triggered)
     state.subscribe(triggers.heard)
     state.on_rebuilt(triggers.everything)
-    progress = ProgressReporter(bus, lambda: decided.current() if lease.held else None, clock=clock)
-    answers = Answers(entries, state, knowledge, clock)
+    descheduler = Descheduler(
+        bus,
+        lease,
+        state,
+        knowledge,
+        clock,
+        look_again=triggered.add,
+        interval_s=config.deschedule_interval_s,
+        after_s=config.deschedule_after_s,
+        timeout_s=config.estimate_timeout_s,
+    )
+    answers = Answers(entries, state, knowledge, clock, estimators)
     return Parts(
         bus=bus,
         views=(state,),
@@ -77,5 +91,10 @@ def parts(config: SchedulerConfig, bus: Bus, clock: Clock, chance: Callable[[], 
             lambda: serve(bus, REPLAY_SUBJECT, ReplayRequest, answers.replay, queue="scheduler"),
         ),
         close=(lease.release,),  # So that a standby has it at once.
-        loops=(lease.run, progress.run, resync(config.resync_interval_s, clock, chance, triggers.everything)),
+        loops=(
+            lease.run,
+            progress.run,
+            resync(config.resync_interval_s, clock, chance, triggers.everything),
+            *((descheduler.run,) if config.deschedule_interval_s else ()),
+        ),
     )

@@ -5,15 +5,16 @@ from __future__ import annotations
 import msgspec
 
 from shoal.api.binding import CLAIMED as CLAIMED_CONDITION
-from shoal.api.binding import SUCCESS, Binding
+from shoal.api.binding import SUCCESS, UNSCHEDULABLE, Binding
 from shoal.api.meta import Condition, Manifest
 from shoal.domain.deciding.inputs import Inputs, Outcome
 from shoal.domain.deciding.namespaces import propagated_everywhere, to_every_cluster
+from shoal.domain.deciding.recorded import recorded
 from shoal.domain.deciding.settings import followed, from_owners, from_policy, from_template
 from shoal.domain.deciding.wishes import heeded, wishes_of
 from shoal.domain.deciding.workloads import Placed, place
 from shoal.domain.matching import CLAIMED, EXCLUDED, Match, match
-from shoal.domain.releasing import settle
+from shoal.domain.releasing import overdue, settle
 from shoal.domain.scheduling import Request, attach, condition, explained, keep, lay_over, next_summary_at, should_write
 
 
@@ -38,6 +39,7 @@ def decide(inputs: Inputs) -> Outcome:
         revision=inputs.template_revision,
         decided=live.template_revision if live else 0,
         overrides=inputs.overrides,
+        priority_classes=inputs.priority_classes.keys(),
         exclusions=inputs.exclusions,
     )
     owned = matched.outcome == CLAIMED
@@ -79,7 +81,8 @@ def _place(inputs: Inputs, base: Binding, matched: Match, previous: Binding | No
     owner = matched.owner.object.spec.scheduler_name if matched.owner else inputs.scheduler_name
     applied = matched.claim is not None and matched.claim.revision > 0
     if applied and not suspended and owner in {"", inputs.scheduler_name}:
-        return place(inputs, base, previous)
+        # What is not as its policy asks now is nobody's to improve on.
+        return place(inputs if matched.refresh else msgspec.structs.replace(inputs, unschedulable={}), base, previous)
     request = Request(ref=inputs.ref, uid=inputs.template_uid, api_version="")
     before = previous or from_template(inputs)
     said = None
@@ -104,15 +107,19 @@ def _outcome(inputs: Inputs, base: Binding, placed: Placed, *, previous: Binding
         position=inputs.position,
     )
     runs = previous is not None and previous.template_uid == inputs.template_uid and bool(previous.clusters)
+    waiting = overdue(heeded(joined.removals, wishes_of(inputs)), joined.clusters, inputs.status, uid=inputs.template_uid, now=inputs.now)
+    if waiting.told:
+        decision = msgspec.structs.replace(decision, rounds=(*decision.rounds, *waiting.told))
     laid = msgspec.structs.replace(
         base,
         clusters=joined.clusters,
-        removals=heeded(joined.removals, wishes_of(inputs)),
+        removals=waiting.removals,
         required_by=joined.required_by,
         attached=joined.attached,
         # As applied (E09): what the targets came from, while a new placement does not fit.
         placement=previous.placement if previous is not None and runs and not decision.fits else base.placement,
         options=previous.options if previous is not None and runs and not decision.fits else base.options,
+        descheduled=_descheduled(placed, previous, inputs),
         conditions=_claimed_condition(matched, previous, inputs),
     )
     standing = None if inputs.previous_deleted else inputs.previous
@@ -120,7 +127,7 @@ def _outcome(inputs: Inputs, base: Binding, placed: Placed, *, previous: Binding
     changed = should_write(standing, binding, inputs.now)
     if changed:
         losers = matched.losers if matched else {}
-        binding = explained(
+        told = explained(
             binding,
             decision,
             now=inputs.now,
@@ -129,13 +136,22 @@ def _outcome(inputs: Inputs, base: Binding, placed: Placed, *, previous: Binding
             estimates=inputs.estimates,
             reserved=placed.reserved,
         )
+        binding = recorded(told, inputs, placed.reserved)
     return Outcome(
         binding=binding if changed else standing,
         changed=changed,
         requeue_after_s=_requeue_after_s(inputs, standing, binding, placed.recheck_after_s, changed=changed),
-        reason="" if matched is None or _applied(matched) else matched.outcome,
-        message=matched.message if matched else "",
+        overdue_after_s=waiting.recheck_after_s,
+        reason=UNSCHEDULABLE if placed.message else "" if matched is None or _applied(matched) else matched.outcome,
+        message=placed.message or (matched.message if matched else ""),
     )
+
+
+def _descheduled(placed: Placed, previous: Binding | None, inputs: Inputs) -> dict[str, str]:
+    """Nothing is forgotten by time alone: an entry would be written for that, and nothing else in it would be new."""
+    if placed.descheduled is not None:
+        return placed.descheduled
+    return previous.descheduled if previous is not None and previous.template_uid == inputs.template_uid else {}
 
 
 def _applied(matched: Match) -> bool:
@@ -148,7 +164,8 @@ def _requeue_after_s(
     """When a toleration ends, or when a summary that changed may be written."""
     waits = [recheck_after_s] if recheck_after_s is not None else []
     if not changed and standing is not None and _says_more(standing, binding):
-        waits.append(max(0.0, (next_summary_at(standing) - inputs.now).total_seconds()))
+        left_s = (next_summary_at(standing) - inputs.now).total_seconds()
+        waits += [left_s] if left_s > 0 else []  # Else it is not written for another reason, and time changes nothing.
     return min(waits, default=None)
 
 

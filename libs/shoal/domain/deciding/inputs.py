@@ -38,6 +38,10 @@ class EvictionTask(msgspec.Struct, frozen=True, kw_only=True):
     """Where STATE stood when it was asked: what was assigned later is not meant."""
     suppress_deletion: bool | None = None
     """True keeps the copy until further notice, False lets it go now."""
+    grace_period_s: int | None = None
+    """How long the copy waits for its replacement, in seconds; None: as long as every eviction does."""
+    directly: bool = False
+    """The copy goes before a new one is made (purge mode Directly)."""
 
 
 class Wishes(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,6 +69,8 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True):
     failover_policies: tuple[FailoverPolicy, ...] = ()
     overrides: Set[Ref] = frozenset()
     """Override policies that exist, for `dependentOverrides` (R1.4)."""
+    priority_classes: Mapping[str, int] = {}
+    """PriorityClasses that exist, name -> value, for `schedulePriority` (R2.6)."""
     snapshot: Snapshot
     """Made anew when a cluster changes. Tombstoned Cluster objects are in it as `forgotten` until no binding lists them."""
     previous: Binding | None = None
@@ -87,6 +93,8 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True):
     """RFC 3339: a WorkloadRebalancer asked to start from zero; empty: none."""
     estimates: dict[str, int] | None = None
     """By cluster: room for further replicas, from estimators better than the inventory (Q02)."""
+    unschedulable: Mapping[str, int] = {}
+    """By cluster: replicas of `previous` that no node takes there, as its agent counted them (R15.4)."""
     quotas: tuple[Quota, ...] = ()
     """Enforced FederatedResourceQuotas of the namespace (R02)."""
     reservations: Reservations | None = None
@@ -110,6 +118,13 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """The entry has to be written; False: what stands says the same."""
     requeue_after_s: float | None = None
     """Decide again then, although nothing changed: a toleration ends, or a changed summary may be written."""
+    overdue_after_s: float | None = None
+    """As well: the grace period of an eviction ends then."""
     reason: str = ""
-    """PascalCase, why there is no binding or why it waits: WaitingForPolicy, WaitingForOverrides, Excluded, Orphaned, Deleted ..."""
+    """PascalCase, why there is no binding or why it waits: WaitingForPolicy, WaitingForOverrides, WaitingForPriorityClass, Excluded ...;
+    Unschedulable: replicas that no node takes stay, since nobody else takes them (R15.4)."""
     message: str = ""
+    estimates: dict[str, int] = {}
+    """By cluster: room for further replicas as its agent said when it was asked (Q02), without what is reserved there."""
+    without: dict[str, str] = {}
+    """By cluster: why there is no such estimate, though it was wanted."""

@@ -7,6 +7,8 @@ from typing import NamedTuple
 import msgspec
 
 from shoal.api.binding import QUOTA_EXCEEDED, REPLACEMENT_READY, USER_EVICTED, Binding, Removal
+from shoal.api.policy import Placement
+from shoal.domain.deciding.descheduling import moving_on, remembered, resting, spares, stays
 from shoal.domain.deciding.inputs import Inputs
 from shoal.domain.deciding.wishes import leaves, wishes_of
 from shoal.domain.failover import Verdict, evict, rule_for
@@ -19,6 +21,10 @@ class Placed(NamedTuple):
     recheck_after_s: float | None
     reserved: dict[str, int] = {}
     """What the ledger said; an input that is recorded with the decision."""
+    descheduled: dict[str, str] | None = None
+    """To be remembered of clusters whose replicas moved on (R15.4); None: what was remembered before."""
+    message: str = ""
+    """Why unschedulable replicas stay where they are."""
 
 
 def place(inputs: Inputs, base: Binding, previous: Binding | None) -> Placed:
@@ -29,18 +35,51 @@ def place(inputs: Inputs, base: Binding, previous: Binding | None) -> Placed:
     """
     verdict = _verdict(inputs, base, previous)
     request = _request(inputs, base, previous, verdict)
-    decision = _schedule(inputs, request, previous)
+    rests = resting(inputs, request, previous)
+    request, decision = _scheduled(inputs, msgspec.structs.replace(request, resting=frozenset(rests)), previous)
     if verdict.evictions and not decision.fits:
         without = _schedule(inputs, msgspec.structs.replace(request, evictions={}, prefer=(), strict=False), previous)
         decision = msgspec.structs.replace(
             without, condition=decision.condition, refusals=decision.refusals, rounds=(*without.rounds, *decision.rounds)
         )
+    descheduled, message = rests, ""
+    if previous is not None and not verdict.evictions and decision.fits and not decision.placed:
+        decision, descheduled, message = _without_unschedulable(inputs, request, previous, decision, rests)
     if said := _over_quota(inputs, base, decision, previous):
         stands = condition(previous, "False", QUOTA_EXCEEDED, said, inputs.now)
         before = previous or msgspec.structs.replace(base, clusters=())
         decision = keep(request, inputs.snapshot, before, now=inputs.now, position=inputs.position, stands=stands)
     waits = [wait for wait in (verdict.recheck_after_s, decision.recheck_after_s) if wait is not None]
-    return Placed(decision, min(waits, default=None), request.reserved if decision.placed or not decision.fits else {})
+    reserved = request.reserved if decision.placed or not decision.fits else {}
+    return Placed(decision, min(waits, default=None), reserved, descheduled if decision.placed else None, message)
+
+
+def _scheduled(inputs: Inputs, request: Request, previous: Binding | None) -> tuple[Request, Decision]:
+    """With clusters at rest, or without that rest where nothing fits otherwise: it is a guess, and no reason to place nothing."""
+    decision = _schedule(inputs, request, previous)
+    if decision.fits or not request.resting:
+        return request, decision
+    anyway = msgspec.structs.replace(request, resting=frozenset())
+    return anyway, _schedule(inputs, anyway, previous)
+
+
+def _without_unschedulable(
+    inputs: Inputs, request: Request, previous: Binding, stands: Decision, rests: dict[str, str]
+) -> tuple[Decision, dict[str, str], str]:
+    """What `stands`, and for which nothing is due, made again with the replicas that no node takes elsewhere (R15.4).
+
+    Beside it what to remember of clusters, and why nothing moves although it should.
+    """
+    leaving = moving_on(inputs, previous)
+    if not leaving:
+        return stands, rests, ""
+    wanted = msgspec.structs.replace(request, unschedulable=leaving, resting=frozenset((*rests, *leaving)))
+    moved = _schedule(inputs, wanted, previous)
+    if not moved.fits:
+        return stands, rests, stays(leaving, moved.condition.message)
+    if not spares(previous, moved.clusters, leaving):
+        return stands, rests, stays(leaving, "replicas that run would have to move along")
+    return moved, remembered(rests, leaving, inputs.now), ""
 
 
 def _over_quota(inputs: Inputs, base: Binding, decision: Decision, previous: Binding | None) -> str:
@@ -110,10 +149,14 @@ def _settled(inputs: Inputs, previous: Binding | None) -> bool:
     )
 
 
+def by_room(placement: Placement) -> bool:
+    """Whether free room may decide: of what is divided, and where some of the clusters are chosen."""
+    block = placement.replica_scheduling
+    return bool((block is not None and block.replica_scheduling_type != "Duplicated") or placement.spread_constraints)
+
+
 def _reserved(inputs: Inputs, base: Binding) -> dict[str, int]:
-    """Room that is spoken for. Who is not divided by room, and takes no part of a choice by room, does not ask."""
-    block = base.placement.replica_scheduling
-    divided = block is not None and block.replica_scheduling_type != "Duplicated"
-    if inputs.reservations is None or not (divided or base.placement.spread_constraints):
+    """Room that is spoken for; who is not placed by room does not ask."""
+    if inputs.reservations is None or not by_room(base.placement):
         return {}
     return inputs.reservations.taken(inputs.snapshot, base.replica_requirements, base.components, now=inputs.now)

@@ -8,6 +8,7 @@ values: `deciding` composes them.
 from shoal.domain.scheduling.attach import Attached, attach
 from shoal.domain.scheduling.binding import explained, lay_over, next_summary_at, same_content, should_write, to_binding
 from shoal.domain.scheduling.decision import Decision
+from shoal.domain.scheduling.ladder import rebalance_requested
 from shoal.domain.scheduling.ledger import Ledger, Recorded, Reservations
 from shoal.domain.scheduling.plugins import PLUGINS, Plugin, chosen
 from shoal.domain.scheduling.request import Request, divided_by_room
@@ -32,6 +33,7 @@ __all__ = [
     "keep",
     "lay_over",
     "next_summary_at",
+    "rebalance_requested",
     "same_content",
     "schedule",
     "should_write",

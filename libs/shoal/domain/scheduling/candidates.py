@@ -145,13 +145,16 @@ def _special_names(question: Question, targets: Mapping[str, TargetCluster]) -> 
         bits |= snapshot.bits(request.reserved)
     if request.workload and request.estimates:
         bits |= snapshot.bits(request.estimates)
+    if request.resting:
+        bits |= snapshot.bits(request.resting)
     return bits
 
 
 def _singled_out(question: Question, targets: Mapping[str, TargetCluster]) -> Bits:
-    """Clusters that are looked at one by one: those with a target, and those that were estimated."""
-    estimates = question.request.estimates if question.request.workload else None
-    return question.snapshot.bits(targets) | (question.snapshot.bits(estimates) if estimates else 0)
+    """Clusters that are looked at one by one: those with a target, those that were estimated, and those that rest."""
+    request, snapshot = question.request, question.snapshot
+    estimates = request.estimates if request.workload else None
+    return snapshot.bits(targets) | (snapshot.bits(estimates) if estimates else 0) | snapshot.bits(request.resting)
 
 
 def _reserved(question: Question, bits: Bits, topology: str) -> Iterator[Candidate]:
@@ -184,7 +187,7 @@ def _special(question: Question, bits: Bits, targets: Mapping[str, TargetCluster
             tier=next((level for level, tier in enumerate(tiers) if tier & bit), 0) if tiers else 0,
             score=_score(here=target is not None, preference=preference, preferring=bool(prefer)) + (levels[index] if levels else 0),
             room=_room(question, room[index], cluster.name) if room else UNLIMITED,
-            current=(target.replicas or 0) if target else 0,
+            current=max(0, (target.replicas or 0) - request.unschedulable.get(cluster.name, 0)) if target else 0,
             group=groups[index],
             preference=preference,
         )
@@ -199,6 +202,8 @@ def _score(*, here: bool, preference: int, preferring: bool) -> int:
 def _room(question: Question, general: int, name: str) -> int:
     """The minimum over the estimators that answered (R4.15), the general one without what other decisions have taken of it (E11)."""
     request = question.request
+    if name in request.resting:
+        return 0
     if request.reserved:
         general = max(0, general - request.reserved.get(name, 0))
     return min(general, request.estimates[name]) if request.estimates and name in request.estimates else general

@@ -7,6 +7,9 @@ from shoal.api.policy import ClusterAffinityTerm, Placement
 from shoal.domain.scheduling.request import Request
 from shoal.domain.scheduling.snapshot import Snapshot
 
+_SHOWN_MAX = 5
+"""Clusters that one sentence names."""
+
 
 def due(request: Request, snapshot: Snapshot, previous: Binding, own: dict[str, TargetCluster]) -> str:
     """Why the request has to be placed again; empty when what was decided stands. `own` are the targets that are not there for owners."""
@@ -22,7 +25,16 @@ def due(request: Request, snapshot: Snapshot, previous: Binding, own: dict[str, 
         return "the object follows its clusters"
     if any(snapshot.bit(name) & snapshot.deleting for name in own):
         return "a cluster is being deleted"
-    return "a cluster has to be left" if any(name in own for name in request.evictions) else ""
+    if any(name in own for name in request.evictions):
+        return "a cluster has to be left"
+    return _moving_on(request, own) if request.unschedulable else ""
+
+
+def _moving_on(request: Request, own: dict[str, TargetCluster]) -> str:
+    leaving = sorted(request.unschedulable.items())[:_SHOWN_MAX]
+    shown = ", ".join(f"{pods} of {own[name].replicas} in {name}" for name, pods in leaving)
+    more = len(request.unschedulable) - len(leaving)
+    return f"unschedulable replicas move on: {shown}{f' and more in {more} clusters' if more else ''}"
 
 
 def asks_otherwise(request: Request, previous: Binding) -> bool:

@@ -44,6 +44,10 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     """By cluster: room for further replicas, from better estimators than the general one (Q02); absent clusters were not asked."""
     reserved: dict[str, int] = {}
     """By cluster: room that other decisions, and this one's last, have taken and no inventory knows yet (E11, `Ledger.taken`)."""
+    unschedulable: dict[str, int] = {}
+    """By cluster: replicas that have to move on, since no node takes them there (R15.4)."""
+    resting: frozenset[str] = frozenset()
+    """Clusters that take nothing more, whatever room they seem to have: no node took what they had (R15.4)."""
 
     @property
     def workload(self) -> bool:

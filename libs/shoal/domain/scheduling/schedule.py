@@ -51,7 +51,9 @@ def schedule(
         said = condition(previous, "True", SUCCESS, SUCCESS_MESSAGE, now)
         kept = keep(request, snapshot, previous, now=now, position=position, stands=said)
         return msgspec.structs.replace(kept, standing=reaction.standing, recheck_after_s=reaction.recheck_after_s)
-    attempt = reaction.attempt or try_terms(situation, terms[start:], fresh=fresh or request.options.balance)
+    # What only moves on for want of a node takes nothing that runs along.
+    anew = fresh or (request.options.balance and not request.unschedulable)
+    attempt = reaction.attempt or try_terms(situation, terms[start:], fresh=anew)
     if isinstance(attempt.shares, Unplaced):
         return _stay(request, snapshot, previous, own, attempt, reaction, now=now, position=position)
     shares = attempt.shares | (whole(request, unknown) if not request.divided else {name: t.replicas for name, t in unknown.items()})
@@ -72,6 +74,13 @@ def schedule(
         scores=_scores(attempt),
         rounds=(reaction.why or why, *attempt.rounds),
     )
+
+
+def _as_held(request: Request, previous: Binding | None, own: Mapping[str, TargetCluster]) -> dict[str, int | None]:
+    """Replicas as they stand. A copy without a number, which has none since its template had none (R4.1), keeps that: it would follow the
+    template otherwise, and run what was not decided."""
+    had = previous.replicas if previous is not None and request.divisible else None
+    return {name: had if target.replicas is None else target.replicas for name, target in own.items()}
 
 
 def _beside(request: Request, unknown: Mapping[str, TargetCluster]) -> Request:
@@ -97,7 +106,7 @@ def keep(
     """
     own = own_targets(previous, request.uid)
     clusters, removals = merge_targets(
-        request, snapshot, previous, {name: t.replicas for name, t in own.items()}, own=own, now=now, position=position, placed=False
+        request, snapshot, previous, _as_held(request, previous, own), own=own, now=now, position=position, placed=False
     )
     said = stands or next((item for item in previous.conditions if item.type == SCHEDULED), None)
     return Decision(
@@ -142,7 +151,7 @@ def _stay(
     """Nothing drops out: the targets that run stay, also those that ought to go, and the condition says why."""
     assert isinstance(attempt.shares, Unplaced)
     clusters, removals = merge_targets(
-        request, snapshot, previous, {name: t.replicas for name, t in own.items()}, own=own, now=now, position=position, placed=False
+        request, snapshot, previous, _as_held(request, previous, own), own=own, now=now, position=position, placed=False
     )
     return Decision(
         clusters=clusters,

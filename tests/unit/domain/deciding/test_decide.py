@@ -114,11 +114,12 @@ def test_lazy_claims_only_until_the_template_changes():
     assert (placed(claimed), claimed.binding.claim.revision) == ({}, 0)
     assert {(item.type, item.reason) for item in claimed.binding.conditions} == {("Claimed", "Lazy"), ("Scheduled", "Lazy")}
     assert not again(claimed, inputs).changed
-    applied = again(claimed, build.inputs(WEB, lazy, clusters=(M1, M2), revision=30, policy_revision=20))
-    assert placed(applied) == {"m1": 3}
+    changed = build.deployment("web", labels={"app": "web"}, replicas=4)
+    applied = again(claimed, build.inputs(changed, lazy, clusters=(M1, M2), revision=30, policy_revision=20))
+    assert placed(applied) == {"m1": 4}
     moved = build.policy("p", to=build.placement("m2"), activation_preference="Lazy")
-    waiting = again(applied, build.inputs(WEB, moved, clusters=(M1, M2), revision=30, policy_revision=40))
-    assert placed(waiting) == {"m1": 3}
+    waiting = again(applied, build.inputs(changed, moved, clusters=(M1, M2), revision=30, policy_revision=40))
+    assert placed(waiting) == {"m1": 4}
     edited = again(waiting, build.inputs(WEB, moved, clusters=(M1, M2), revision=50, policy_revision=40))
     assert (placed(edited), list(edited.binding.removals)) == ({"m2": 3}, ["m1"])
 
@@ -350,6 +351,18 @@ def test_a_changed_summary_is_written_every_ten_seconds_at_most():
     later = again(first, inputs, now=build.NOW + timedelta(seconds=10))
     assert later.changed
     assert later.binding.conditions[0].message.startswith("0/2 clusters are available: ")
+
+
+def test_words_that_are_never_written_are_not_waited_for():
+    """A queue that is told "again, in 0 seconds" does nothing else any more."""
+    first = decide(build.inputs(WEB, DUPLICATED, clusters=(M1,)))
+    unowned = build.inputs(WEB, clusters=(M1,))
+    told = again(first, unowned)
+    assert told.changed
+    said = tuple(msgspec.structs.replace(one, message=f"{one.message}, as an earlier version said") for one in told.binding.conditions)
+    stands = msgspec.structs.replace(told, binding=msgspec.structs.replace(told.binding, conditions=said))
+    later = again(stands, unowned, now=build.NOW + timedelta(minutes=1))
+    assert (later.changed, later.requeue_after_s) == (False, None)
 
 
 # --- groups of workloads --------------------------------------------------------------------------------------------------------------

@@ -56,7 +56,7 @@ def keeping(component: str, operator: str, value: str = "") -> ImageOverrider:
     return ImageOverrider(component=component, operator=operator, value=value, keep_digest=True)
 
 
-@pytest.mark.spec("GX06")
+@pytest.mark.spec("GX06", "KA10")
 @pytest.mark.parametrize(
     ("image", "overrider", "expected"),
     [
@@ -124,7 +124,7 @@ def pod(*lists: str) -> dict:
     return {field: [{"name": field, "image": "app:1"}] for field in lists}
 
 
-@pytest.mark.spec("GX05")
+@pytest.mark.spec("GX05", "KA10")
 @pytest.mark.parametrize(
     "spec",
     [
@@ -143,7 +143,7 @@ def test_all_containers_of_any_kind(spec):
     assert apply_image(start, change("Tag", "replace", "2")) == start  # Without the scope nothing of it is reached.
 
 
-@pytest.mark.spec("GX05")
+@pytest.mark.spec("GX05", "KA10")
 def test_what_is_no_pod_is_left_alone():
     schema = {"properties": {"containers": {"type": "array"}}, "lists": {"containers": ["app:1"], "images": [{"image": "app:1"}]}}
     start = build.manifest("example.com/v1", "Anything", "x", spec=schema, status={"containers": [{"name": "a", "image": "app:1"}]})
@@ -154,7 +154,7 @@ def test_what_is_no_pod_is_left_alone():
     assert "app:2" not in json.dumps(apply_image(build.manifest("example.com/v1", "Anything", "x", spec=deep), everywhere("2")))
 
 
-@pytest.mark.spec("GX05")
+@pytest.mark.spec("GX05", "KA10")
 def test_containers_are_named_in_every_list():
     start = build.deployment(initContainers=[{"name": "init", "image": "app:1"}])
     for scope, expected in (("Containers", None), ("AllContainers", ["--x"])):

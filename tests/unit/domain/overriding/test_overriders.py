@@ -52,7 +52,7 @@ def test_args(args, operator, value, expected):
     assert container(apply_args(start, overrider)).get("args") == expected
 
 
-@pytest.mark.spec("GX07")
+@pytest.mark.spec("GX07", "KA09")
 @pytest.mark.parametrize(
     ("args", "operator", "value", "expected"),
     [
@@ -85,7 +85,7 @@ def test_command():
 ENV = [{"name": "A", "value": "1"}, {"name": "B", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}}]
 
 
-@pytest.mark.spec("GX17")
+@pytest.mark.spec("GX17", "KA08")
 @pytest.mark.parametrize(
     ("operator", "value", "expected"),
     [

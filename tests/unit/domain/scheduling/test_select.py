@@ -25,7 +25,7 @@ def chosen(constraints, clusters, *, division=build.DYNAMIC, replicas=1):
 FOUR = ranked(c1=(100, 10), c2=(100, 8), c3=(0, 40), c4=(0, 15))
 
 
-@pytest.mark.spec("C10", "GX10", "R3.13", "R3.14", "R3.15")
+@pytest.mark.spec("C10", "GX10", "KA06", "R3.13", "R3.14", "R3.15")
 @pytest.mark.parametrize(
     ("most", "replicas", "expected"),
     [

@@ -53,6 +53,14 @@ LET_GO = Condition(type="Claimed", status="False", reason="Frozen", message="it 
             {"from": ["m1"], "to": ["m2"], "reasons": {"m1": "ClusterLost"}}, id="moved",
         ),
         pytest.param(binding("m1"), binding("m1", "m2"), "binding.scheduled", {"left": ["m2"]}, id="shrunk"),
+        pytest.param(
+            binding("m2", "m3", descheduled={"m1": "t2", "m2": "t1"}), binding("m1", "m2", descheduled={"m2": "t1"}), "binding.descheduled",
+            {"from": ["m1"], "clusters": [{"cluster": "m2", "replicas": 1}, {"cluster": "m3", "replicas": 1}]}, id="descheduled",
+        ),
+        pytest.param(
+            binding("m1", "m2", descheduled={"m1": "t1"}), binding("m1", descheduled={"m1": "t1"}), "binding.scheduled", {},
+            id="descheduled-before",
+        ),
         pytest.param(binding("m1", revision=2), binding("m1"), "binding.scheduled", {}, id="newer-content"),
         pytest.param(binding("m1"), binding("m1"), None, {}, id="nothing-new"),
         pytest.param(binding(conditions=(UNFIT,)), None, "binding.unplaced", {"reason": "NoClusterFit"}, id="unplaced"),

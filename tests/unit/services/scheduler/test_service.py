@@ -3,158 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import random
-from collections.abc import Awaitable, Callable
-from typing import Any
 
 import pytest
 
-from shoal.api.binding import Binding
-from shoal.api.cluster import APIEnablement, APIResource, ClusterStatus, ResourceSummary
-from shoal.api.meta import Manifest, Ref, ref_of
-from shoal.api.status import READY, Belief
-from shoal.bus.entries import Draft, Entries
-from shoal.bus.memory import MemoryBus
+from shoal.api.meta import ref_of
+from shoal.bus.entries import Draft
 from shoal.bus.requests import serve
-from shoal.bus.topology import bootstrap
-from shoal.messages.catalogue import BELIEF, BINDING, OBJECT, STATE, Estimated, EstimateRequest
-from shoal.runtime.config import SchedulerConfig
-from shoal.runtime.reconciling import Reconciling
-from shoal_scheduler.wire import parts
-from support.virtual import VirtualClock, VirtualLoop
-
-APIS = (APIEnablement(group_version="apps/v1", resources=(APIResource(name="deployments", kind="Deployment"),)),)
-DIVISIONS = {
-    "aggregated": {"replicaSchedulingType": "Divided", "replicaDivisionPreference": "Aggregated"},
-    "dynamic": {
-        "replicaSchedulingType": "Divided",
-        "replicaDivisionPreference": "Weighted",
-        "weightPreference": {"dynamicWeight": "AvailableReplicas"},
-    },
-}
-
-
-def cluster(name: str) -> Manifest:
-    return {"apiVersion": "cluster.karmada.io/v1alpha1", "kind": "Cluster", "metadata": {"name": name, "uid": f"uid-{name}"}, "spec": {}}
-
-
-def policy(name: str = "p", *, division: str = "aggregated", selector: dict[str, Any] | None = None, **spec: Any) -> Manifest:
-    return {
-        "apiVersion": "policy.karmada.io/v1alpha1",
-        "kind": "PropagationPolicy",
-        "metadata": {"name": name, "namespace": "shop", "uid": f"uid-{name}"},
-        "spec": {
-            "resourceSelectors": [{"apiVersion": "apps/v1", "kind": "Deployment", **(selector or {})}],
-            "placement": {"replicaScheduling": DIVISIONS[division]},
-            **spec,
-        },
-    }
-
-
-def app(name: str, replicas: int, **pod: Any) -> Manifest:
-    container = {"name": "main", "image": "i", "resources": {"requests": {"cpu": "1"}}}
-    return {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": {"name": name, "namespace": "shop", "uid": f"uid-{name}"},
-        "spec": {"replicas": replicas, "template": {"metadata": {"labels": {"app": name}}, "spec": {"containers": [container], **pod}}},
-    }
-
-
-def edit(name: str, **spec: Any) -> Manifest:
-    """What the gateway stores of an edit of a binding."""
-    about = {"apiVersion": "apps/v1", "kind": "Deployment", "namespace": "shop", "name": name}
-    return {
-        "apiVersion": "work.karmada.io/v1alpha2",
-        "kind": "ResourceBinding",
-        "metadata": {"name": f"{name}-deployment", "namespace": "shop", "uid": f"uid-{name}"},
-        "spec": {"resource": about, **spec},
-    }
-
-
-class Hub:
-    def __init__(self, **settings: Any) -> None:
-        self._settings = settings
-        self.clock = VirtualClock()
-        self.bus = MemoryBus(self.clock)
-        self.entries = Entries(self.bus.client("test"), self.clock)
-        self._tasks: list[asyncio.Task[None]] = []
-
-    async def start(self) -> None:
-        await bootstrap(self.bus, create=True)
-        self.run("scheduler")
-
-    def run(self, name: str) -> asyncio.Task[None]:
-        async def assemble() -> Any:
-            return parts(SchedulerConfig(name=name, **self._settings), self.bus.client(name), self.clock, random.Random(1).random)
-
-        async def live() -> None:
-            service = Reconciling(name, assemble)
-            await service.start()
-            await service.run()
-
-        task = asyncio.create_task(live())
-        self._tasks.append(task)
-        return task
-
-    async def stop(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    async def write(self, *drafts: Draft[Any]) -> None:
-        wanted = []
-        for draft in drafts:
-            previous = await self.entries.read(draft.family, draft.ref)
-            wanted.append((draft, previous.revision if previous else 0))
-        await self.entries.write_all(wanted)
-
-    async def objects(self, *manifests: Manifest) -> None:
-        await self.write(*(Draft(family=OBJECT, ref=ref_of(one), body=one, uid=one["metadata"]["uid"], author="test") for one in manifests))
-
-    async def room(self, **cpus: int) -> None:
-        """What the clusters say of themselves."""
-        for name, cpu in cpus.items():
-            summary = ResourceSummary(allocatable={"cpu": str(cpu), "pods": "110"})
-            belief = Belief(
-                member=f"id-{name}", state=READY, since="", status=ClusterStatus(api_enablements=APIS, resource_summary=summary)
-            )
-            await self.write(Draft(family=BELIEF, ref=Ref("cluster.karmada.io", "Cluster", "", name), body=belief, author="test"))
-
-    async def join(self, **cpus: int) -> None:
-        await self.objects(*(cluster(name) for name in cpus))
-        await self.room(**cpus)
-
-    async def binding(self, name: str) -> Binding | None:
-        found = await self.entries.read(BINDING, Ref("apps", "Deployment", "shop", name))
-        return found.body if found is not None else None
-
-    async def placed(self, name: str) -> dict[str, int | None]:
-        binding = await self.binding(name)
-        return {target.name: target.replicas for target in binding.clusters} if binding else {}
-
-    async def reason(self, name: str) -> str:
-        binding = await self.binding(name)
-        return next((one.reason for one in binding.conditions if one.type == "Scheduled"), "") if binding else ""
-
-    async def until(self, ask: Callable[[], Awaitable[Any]], wanted: Any, *, limit_s: float = 20.0) -> None:
-        deadline = self.clock.monotonic() + limit_s
-        while (last := await ask()) != wanted:
-            assert self.clock.monotonic() < deadline, f"{last} and not {wanted} after {limit_s} s"
-            await self.clock.sleep(0.05)
-
-
-def play(story: Callable[[Hub], Awaitable[None]], **settings: Any) -> None:
-    async def whole() -> None:
-        hub = Hub(**settings)
-        await hub.start()
-        try:
-            await story(hub)
-        finally:
-            await hub.stop()
-
-    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-        runner.run(whole())
+from shoal.messages.catalogue import OBJECT, STATE, Estimated, EstimateRequest
+from support.deciding import Hub, app, edit, play, policy, quota
 
 
 @pytest.mark.spec("E11")
@@ -194,6 +50,41 @@ def test_agents_are_asked_where_sums_say_nothing_and_silence_is_no_answer() -> N
         binding = await hub.binding("picky")
         assert binding is not None
         assert binding.explanation.estimates == {"m1": 0}, "the answer, without what is promised to the other"
+
+    play(story)
+
+
+@pytest.mark.spec("Q02", "E11")
+def test_two_that_ask_at_the_same_time_do_not_get_the_same_nodes() -> None:
+    """Both are told of room for four; whoever is decided second knows what the first one took meanwhile."""
+
+    async def answer(subject: str, request: EstimateRequest) -> Estimated:
+        return Estimated(room=4)
+
+    async def story(hub: Hub) -> None:
+        await serve(hub.bus.client("agent"), "ask.id-m1.estimate", EstimateRequest, answer)
+        await hub.objects(policy())
+        await hub.join(m1=100)
+        await hub.objects(app("a", 3, nodeSelector={"disk": "ssd"}), app("b", 3, nodeSelector={"disk": "ssd"}))
+        await hub.until(lambda: hub.reasons("a", "b"), ["Success", "Unschedulable"])
+
+    play(story)
+
+
+@pytest.mark.spec("Q02", "E11")
+def test_room_that_was_given_away_while_nobody_answered_is_gone() -> None:
+    async def silence(subject: str, request: EstimateRequest) -> Estimated:
+        await asyncio.sleep(3600)
+        return Estimated(room=1)
+
+    async def story(hub: Hub) -> None:
+        await serve(hub.bus.client("agent"), "ask.id-m1.estimate", EstimateRequest, silence)
+        await hub.objects(policy())
+        await hub.join(m1=4)
+        await hub.objects(app("picky", 3, nodeSelector={"disk": "ssd"}))
+        await hub.clock.sleep(1)
+        await hub.objects(app("plain", 3))
+        await hub.until(lambda: hub.reasons("plain", "picky"), ["Success", "Unschedulable"])
 
     play(story)
 
@@ -324,16 +215,6 @@ def test_the_next_scheduler_decides_nothing_twice_and_knows_what_is_spent() -> N
         assert hub.bus.streams[STATE.name].last == stood + 2, "the new object and its one binding"
 
     play(story)
-
-
-def quota(cpu: str) -> Manifest:
-    metadata = {"name": "q", "namespace": "shop", "uid": "uid-q"}
-    return {
-        "apiVersion": "policy.karmada.io/v1alpha1",
-        "kind": "FederatedResourceQuota",
-        "metadata": metadata,
-        "spec": {"overall": {"cpu": cpu}},
-    }
 
 
 @pytest.mark.spec("E06", "R02", "AA24", "R15.2")
