@@ -89,6 +89,11 @@ bench-pure: _env
     python tests/bench/decide.py
     python tests/bench/render.py
 
+# The scheduler on a real bus: decisions a second, ten thousand bindings after one event, a policy change over a thousand apps.
+[group('test')]
+bench-scheduler *args: _env
+    python tests/bench/scheduler.py {{ args }}
+
 # Format, lint, types and walls, deployment files: what a change must pass before the tests.
 [group('check')]
 check: _env lint types walls deploy-lint
@@ -96,8 +101,8 @@ check: _env lint types walls deploy-lint
 # Style and mistakes that can be seen without running.
 [group('check')]
 lint: _env
-    ruff check libs services tests examples
-    ruff format --check libs services tests examples
+    ruff check libs services tests examples docs
+    ruff format --check libs services tests examples docs
 
 # mypy --strict over libs and services.
 [group('check')]
@@ -124,8 +129,8 @@ docs: _env
 # Formats the code.
 [group('docs')]
 format: _env
-    ruff check --fix -q libs services tests examples || true
-    ruff format libs services tests examples
+    ruff check --fix -q libs services tests examples docs || true
+    ruff format libs services tests examples docs
 
 # Pins requirements.in again (hashes, no hosts), and the parts of it that the image takes.
 [group('docs')]

@@ -60,10 +60,14 @@ def messages() -> str:
     parts = [HEAD, "# Messages\n", "Everything that services tell each other, in the order of one deploy. The streams:\n"]
     parts.append("| stream | subjects | what it is |\n| --- | --- | --- |")
     parts += [f"| `{s.name}` | `{' '.join(s.subjects)}` | {s.what} |" for s in catalogue.STREAMS]
-    parts.append("\n## Entries\n\nThe last value of a key; writing one is publishing the event. The envelope is described in `libs/shoal/bus/entries.py`.\n")
+    parts.append(
+        "\n## Entries\n\nThe last value of a key; writing one is publishing the event. The envelope is described in `libs/shoal/bus/entries.py`.\n"
+    )
     for family in catalogue.FAMILIES:
         subject = f"state.{family.name}.<ref>" if family.stream is catalogue.STATE else f"{family.stream.subjects[0][:-2]}.<member>.<ref>"
-        parts.append(f"### `{family.schema}` on `{subject}`\n\n{family.what} Written by {family.writer}, read by {', '.join(family.readers)}.\n")
+        parts.append(
+            f"### `{family.schema}` on `{subject}`\n\n{family.what} Written by {family.writer}, read by {', '.join(family.readers)}.\n"
+        )
         parts.append(table(family.body))
     parts.append("## Messages\n")
     for subject, struct, sender, receiver, what in catalogue.MESSAGES:
@@ -90,7 +94,11 @@ def asyncapi() -> str:
         }
         operations[f"send_{key}"] = {"action": "send", "channel": {"$ref": f"#/channels/{key}"}, "summary": f"{what} Sent by {sender}."}
     for family in catalogue.FAMILIES:
-        root = f"state.{family.name}" if family.stream is catalogue.STATE else f"{family.name if family.name != 'inventory' else 'report'}.{{member}}"
+        root = (
+            f"state.{family.name}"
+            if family.stream is catalogue.STATE
+            else f"{family.name if family.name != 'inventory' else 'report'}.{{member}}"
+        )
         name = family.body.__name__ if issubclass(family.body, msgspec.Struct) else "Manifest"
         channels[f"entry_{family.name}"] = {
             "address": root + ".{group}.{kind}.{namespace}.{name}",
