@@ -14,6 +14,7 @@ from shoal.domain.deciding import Inputs, Known, Wanted, decide, decide_estimate
 from shoal.domain.deciding.estimated import ALWAYS, ASKED_MAX, CONSTRAINED, NEVER
 from shoal.domain.scheduling import Recorded
 from support import build
+from support.outcomes import placed
 
 WEB = build.deployment("web", replicas=3)
 PLAIN = ReplicaRequirements(resource_request={"cpu": "1"})
@@ -37,10 +38,6 @@ def known(when: str = CONSTRAINED, **answers: int | str) -> Known:
     for name, answer in answers.items():
         found.heard(SIZE, name, answer)
     return found
-
-
-def placed(outcome: Any) -> dict[str, int | None]:
-    return {target.name: target.replicas for target in outcome.binding.clusters}
 
 
 SETS = (Component(name="a", replicas=1, replica_requirements=PICKY), Component(name="b", replicas=1, replica_requirements=PLAIN))

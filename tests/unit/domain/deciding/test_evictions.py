@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import msgspec
 import pytest
 
@@ -14,6 +12,7 @@ from shoal.api.status import LOST
 from shoal.domain.deciding import EvictionTask, Wishes, decide
 from shoal.domain.releasing import releasable
 from support import build
+from support.outcomes import again
 
 UID = "uid-deployment-web"
 WEB = build.deployment("web", replicas=6)
@@ -21,12 +20,6 @@ M1, M2, M3 = build.cluster("m1"), build.cluster("m2"), build.cluster("m3")
 TAINTED = build.cluster("m1", taints=(build.taint("fail", "NoExecute", added="2026-08-01T12:00:00Z"),))
 AGGREGATED = build.policy("p", to=build.placement(division=build.AGGREGATED))
 SINCE = "2026-08-01T12:00:00Z"
-
-
-def again(outcome, inputs, seconds=0.0, **changed):
-    """The next decision, so many seconds after the first."""
-    now = build.NOW + timedelta(seconds=seconds)
-    return decide(msgspec.structs.replace(inputs, previous=outcome.binding, position=inputs.position + 10, now=now, **changed))
 
 
 def evicted(policy=AGGREGATED, **facts):

@@ -10,15 +10,11 @@ from shoal.api.policy import AffinityGroup, Placement, SchedulePriority, Workloa
 from shoal.domain.deciding import decide
 from shoal.domain.quota import Quota
 from support import build
+from support.outcomes import again
 
 M1, M2 = build.cluster("m1"), build.cluster("m2")
 WEB = build.deployment("web", labels={"app": "web"}, replicas=3)
 GOLD = SchedulePriority(priority_class_source="KubePriorityClass", priority_class_name="gold")
-
-
-def again(outcome, inputs, **changed):
-    """The next decision, after this one was written."""
-    return decide(msgspec.structs.replace(inputs, previous=outcome.binding, position=inputs.position + 10, **changed))
 
 
 def names(outcome):
