@@ -8,7 +8,7 @@ from itertools import chain
 from typing import Any
 
 from shoal.bus.entries import Entry
-from shoal.bus.view import View
+from shoal.bus.view import View, up_to_date
 from shoal.messages.catalogue import INVENTORY, REPORTS, Family, ListReports, ReportItem, ReportList
 from shoal.messages.subject import decode_token, encode_ref
 
@@ -21,9 +21,9 @@ class Answers:
     page_items_max: int
 
     async def reports(self, subject: str, request: ListReports) -> ReportList:
-        """One page of a member's reports, in order. An incomplete view says so."""
+        """One page of a member's reports, in order, not older than the question. A view that is not there yet says so."""
         member = decode_token(subject.split(".")[1])
-        if not self.reports_view.complete:
+        if not await up_to_date(self.reports_view):
             return ReportList(complete=False)
         found: Iterator[Entry[Any]] = chain(*(self.reports_view.entries(family, member=member) for family in _FAMILIES))
         entries = {encode_ref(entry.ref): entry for entry in found}

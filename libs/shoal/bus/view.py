@@ -318,6 +318,18 @@ class View:
         self._by_member.get((family, member), {}).pop(key, None)
 
 
+async def up_to_date(view: View) -> bool:
+    """Whether a view has all that was written before this question. False while it is not complete, or the bus is away."""
+    if not view.complete:
+        return False
+    try:
+        await view.settled()
+    except BusUnavailable as error:
+        log.info("view is behind", view=view.name, position=view.position, error=str(error))
+        return False
+    return view.complete
+
+
 def _filters(stream: Stream, families: Sequence[Family[Any]], member: str) -> tuple[str, ...]:
     if stream is STATE:
         return tuple(f"state.{family.name}.>" for family in families)

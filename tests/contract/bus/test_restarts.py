@@ -38,6 +38,22 @@ def draft(name: str, body: Any) -> Draft[Any]:
     return Draft(family=OBJECT, ref=Ref("apps", "Deployment", "web", name), body=body)
 
 
+async def test_no_view_is_complete_from_before_a_reconnect(own: tuple[NatsServer, NatsBus]) -> None:
+    """What was written while the connection was away is in no view yet: an answer out of one would keep it from who asks."""
+    server, bus = own
+    view, rebuilt, complete = View(bus, STATE, [OBJECT], name="t", clock=CLOCK), list[int](), list[bool]()
+    view.on_rebuilt(lambda: rebuilt.append(view.position))
+    await view.start()
+    await view.completed()
+    loop = asyncio.get_running_loop()
+    bus.on_reconnect(lambda: loop.call_soon(lambda: complete.append(view.complete)))
+    server.kill()
+    await until(lambda: not bus.connected)
+    server.start()
+    await until(lambda: len(rebuilt) == 2 and view.complete)
+    assert complete == [False]
+
+
 async def test_view_is_rebuilt_at_once_after_kill_9(own: tuple[NatsServer, NatsBus]) -> None:
     server, bus = own
     entries, view, rebuilt = Entries(bus, CLOCK), View(bus, STATE, [OBJECT], name="t", clock=CLOCK), list[int]()

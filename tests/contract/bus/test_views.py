@@ -12,7 +12,7 @@ from shoal.api.status import Belief
 from shoal.api.work import Work
 from shoal.bus.entries import Draft, Entries, Entry
 from shoal.bus.port import Append, Bus, Event, Loaded, Passed, Stored
-from shoal.bus.view import View
+from shoal.bus.view import View, up_to_date
 from shoal.messages.catalogue import BELIEF, OBJECT, WORKS, Family
 from support.servers import until
 
@@ -148,6 +148,18 @@ async def test_settled_sees_what_another_connection_wrote(world: Any, bus: Bus) 
         await other.write(draft(named(f"n{n}")), expected=0)
         await view.settled()
         assert view.get(OBJECT, named(f"n{n}")) is not None
+    await view.stop()
+
+
+async def test_a_view_is_up_to_date_once_it_has_what_was_written_before(world: Any, bus: Bus) -> None:
+    other, view = Entries(await world.client("two"), world.clock), view_of(bus, world, OBJECT)
+    assert not await up_to_date(view), "it has no list yet"
+    await view.start()
+    await view.completed()
+    for number in range(20):
+        await other.write(draft(named(f"n{number}")), expected=0)
+        assert await up_to_date(view)
+        assert len(view) == number + 1
     await view.stop()
 
 

@@ -110,7 +110,13 @@ class NatsWatch:
     # --- the consumer's life ---
 
     def _on_reconnect(self) -> None:
+        self._forget()
         self._restart.set()
+
+    def _forget(self) -> None:
+        """Tells the reader at once that its list may lack something: before the new one is there, others ask already."""
+        if self._began and self._after is None:
+            self._put(Reset())
 
     async def _run(self) -> None:
         while not self._closed:
@@ -140,13 +146,13 @@ class NatsWatch:
 
     async def _open(self) -> None:
         """Makes the consumer. The stream's last sequence is read before, so that an empty list, or a purged end, has a position too."""
+        self._forget()
         await self._drop()
         last = (await self._bus.info(self._stream)).last
         self._generation += 1
         self._expected, self._loaded, self._heard = 1, False, asyncio.get_running_loop().time()
         if self._began and self._after is None:
             self._position = 0
-            self._put(Reset())
         self._began = True
         inbox = self._bus.client.new_inbox()
         self._name = uuid4().hex
