@@ -116,6 +116,7 @@ class NatsWatch:
     def _forget(self) -> None:
         """Tells the reader at once that its list may lack something: before the new one is there, others ask already."""
         if self._began and self._after is None:
+            self._generation += 1  # What the consumer of before still sends belongs to the list of before.
             self._put(Reset())
 
     async def _run(self) -> None:
