@@ -192,4 +192,3 @@ def test_a_cluster_that_was_never_told_is_asked_to_confirm() -> None:
         assert (told.body.epoch, told.body.manifest) == (4, {})
 
     play(story)
-
