@@ -75,6 +75,7 @@ class NatsServer:
 
     def pause(self) -> None:
         os.kill(self.pid, signal.SIGSTOP)
+        os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WNOWAIT)  # The signal is asked for; a busy machine takes its time.
 
     def resume(self) -> None:
         os.kill(self.pid, signal.SIGCONT)
