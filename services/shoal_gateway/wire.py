@@ -37,8 +37,6 @@ from shoal_gateway import finalize, kinds, origin
 from shoal_gateway.access import Tokens
 from shoal_gateway.admit import KEPT_NAMESPACES, HubAdmission
 from shoal_gateway.answers import Changes
-from shoal_gateway.autoscaled import Autoscaled
-from shoal_gateway.cron import Crons
 from shoal_gateway.deploy import Deploys
 from shoal_gateway.deploy_staging import Limits
 from shoal_gateway.explain import Explainer
@@ -47,12 +45,11 @@ from shoal_gateway.finalize import Finalizer
 from shoal_gateway.http import Door
 from shoal_gateway.hub import Hub
 from shoal_gateway.index import Index
+from shoal_gateway.keepers import keepers
 from shoal_gateway.listen import Listener
 from shoal_gateway.plan import Plans
 from shoal_gateway.project import Projector
 from shoal_gateway.queries import Queries
-from shoal_gateway.quotas import Quotas
-from shoal_gateway.rebalance import Rebalancers
 from shoal_gateway.register import Registrar
 from shoal_gateway.replay import Replays
 from shoal_gateway.retain import Retention
@@ -306,37 +303,28 @@ class _Work:
     recheck: Callable[[], None]
 
 
-def _keepers(base: _Base, front: _Front) -> dict[str, Rebalancers | Quotas | Crons | Autoscaled]:
-    """What keeps objects of one kind, their status or what they ask of others; by the name of its queue."""
-    state, entries, config, new_change = base.state, base.entries, base.config, base.new_change
-    marks, syncs = config.hpa_scale_target_marker, config.deployment_replicas_syncer
-    return {
-        "rebalancing": Rebalancers(state, entries, base.progress, clock=base.clock),
-        "quotas": Quotas(state, entries, front.hub, new_change),
-        "crons": Crons(front.store, state, entries, front.stage, new_change=new_change, clock=base.clock),
-        "autoscaled": Autoscaled(state, front.hub, new_change, marks_targets=marks, syncs_replicas=syncs),
-    }
-
-
 def _work(base: _Base, front: _Front) -> _Work:
     state, index = base.state, base.index
     facts = ViewFacts(state, base.works, index, base.progress)
     changes = Changes(state, base.works, index, facts, base.entries, base.events, clock=base.clock)
-    finalizer, keepers = Finalizer(state, base.entries), _keepers(base, front)
+    finalizer = Finalizer(state, base.entries)
+    kept = keepers(
+        front.store, state, base.entries, front.hub, front.stage, base.progress, base.config, new_change=base.new_change, clock=base.clock
+    )
 
     answering = base.queue("answers", changes.reconcile, SPLIT_ANSWERS)
     finalizing = base.queue("finalizing", finalizer.reconcile, base.config.workers)
-    keeping = {name: base.queue(name, keeper.reconcile) for name, keeper in keepers.items()}
+    keeping = {name: base.queue(name, keeper.reconcile) for name, keeper in kept.items()}
 
     changes.feed(answering)
     base.progress.subscribe(changes.on_progress)
     finalize.feed(state, finalizing)
-    for name, keeper in keepers.items():
+    for name, keeper in kept.items():
         keeper.feed(keeping[name])
 
     def everything() -> None:
         changes.on_rebuilt()
-        for keeper in keepers.values():
+        for keeper in kept.values():
             keeper.everything()
         finalize.sweep(state, finalizing)
 
