@@ -23,7 +23,7 @@ _TASK_FIELDS = frozenset(
         "creationTimestamp", "preservedLabelState", "clustersBeforeFailover",
     )
 )  # fmt: skip
-_PURGE_MODES = ("Directly", "Gracefully", "Immediately", "Graciously")
+_PURGE_MODES = ("Directly", "Gracefully", "Never", "Immediately", "Graciously")
 """The last two are the older names of the first two."""
 _ELSEWHERE = (
     "is written by Shoal itself: of a binding only spec.suspension.scheduling and spec.gracefulEvictionTasks may be edited; "
@@ -81,7 +81,7 @@ def _tasks(before: list[Any], after: Any) -> Iterator[Cause]:
         if not isinstance(grace, int) or isinstance(grace, bool) or grace < 0:
             yield Cause(f"{path}.gracePeriodSeconds", "FieldValueInvalid", "has to be a whole number of seconds, 0 or more")
         if task.get("purgeMode", _PURGE_MODES[0]) not in _PURGE_MODES:
-            yield Cause(f"{path}.purgeMode", "FieldValueNotSupported", "Unsupported value: write one of Directly, Gracefully")
+            yield Cause(f"{path}.purgeMode", "FieldValueNotSupported", "Unsupported value: write one of Directly, Gracefully, Never")
 
 
 def _user_part(manifest: Manifest, field: str) -> dict[str, Any]:

@@ -128,8 +128,11 @@ def _eviction_tasks(binding: Binding) -> list[dict[str, Any]]:
                 "producer": one.author,
                 "creationTimestamp": one.since,
                 "message": one.wait_for,
-                "purgeMode": "Directly" if one.first else "Gracefully",
+                "purgeMode": "Directly" if one.first else "Never" if one.confirm else "Gracefully",
                 "gracePeriodSeconds": one.grace_period_s,
+                "suppressDeletion": True if one.confirm and one.wait_for == HELD_BY_USER else None,
+                "preservedLabelState": one.preserved,
+                "clustersBeforeFailover": list(one.before),
             }
         )
         for cluster, one in sorted(binding.removals.items())

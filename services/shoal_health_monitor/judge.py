@@ -68,6 +68,10 @@ class Judge:
             if not gone.deleted and self._forgotten(gone.ref) and self.queue is not None:
                 self.queue.add(gone.ref)
 
+    def listened_s(self) -> float:
+        """For how long every beat and report would have been heard; 0 while none would be."""
+        return self.clock.monotonic() - self._listening.since if self._listening is not None else 0.0
+
     def _brake(self, members: dict[Ref, str], at: float) -> None:
         """No verdict when many fall silent within one grace: the fault is then nearer than they are."""
         beliefs = {ref: self.state.get(BELIEF, ref) for ref in members}

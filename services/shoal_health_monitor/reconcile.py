@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import msgspec
+import structlog
 
 from shoal.api.binding import Binding
+from shoal.api.clock import Clock
 from shoal.api.meta import Ref
 from shoal.api.status import LOST, TemplateStatus
 from shoal.bus.entries import Draft, Entries, Entry
 from shoal.bus.view import View
 from shoal.domain import interpreting
 from shoal.domain.aggregating import Evidence, template_status
+from shoal.domain.health import newly_failed, timed
 from shoal.domain.releasing import ending
 from shoal.messages.catalogue import BELIEF, BINDING, OBJECT, REPORTS, STATUS
 from shoal.runtime.telemetry import following
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -23,6 +29,12 @@ class Reconciler:
     entries: Entries
     state: View
     reports: View
+    clock: Clock
+    grace_s: float
+    """How long the monitor has to have listened before it passes a verdict."""
+    listened_s: Callable[[], float]
+    again: Callable[[Ref, float], None]
+    """Queues a template once more after some seconds: an application may have failed by then."""
 
     async def reconcile(self, ref: Ref) -> int:
         """Writes the status of one template when it differs; returns the sequence written, 0 for none."""
@@ -47,6 +59,7 @@ class Reconciler:
             merge=interpreting.aggregate,
             silent={cluster for cluster, belief in beliefs.items() if belief.state == LOST},
         )
+        status = self._timed(ref, previous, binding, status)
         if self._said(previous, binding, status):
             return 0
         draft = Draft(
@@ -64,6 +77,18 @@ class Reconciler:
         with following("aggregate", cause.trace if cause else binding.trace, template=str(ref)) as headers:
             traced = msgspec.structs.replace(draft, headers=headers)
             return await self.entries.write(traced, expected=previous.revision if previous else 0)
+
+    def _timed(self, ref: Ref, previous: Entry[TemplateStatus] | None, binding: Entry[Binding], status: TemplateStatus) -> TemplateStatus:
+        """With the verdicts on applications that were unhealthy for too long (R12.2)."""
+        if binding.deleted:
+            return status
+        before = previous.body if previous is not None and not previous.deleted else None
+        found = timed(status, before, binding.body, now=self.clock.now(), listened_s=self.listened_s(), grace_s=self.grace_s)
+        if found.recheck_after_s is not None:
+            self.again(ref, found.recheck_after_s)
+        for copy in newly_failed(found.status, before):
+            log.info("application failed", template=str(ref), cluster=copy.cluster, unhealthy_since=copy.unhealthy_since)
+        return found.status
 
     @staticmethod
     def _said(previous: Entry[TemplateStatus] | None, binding: Entry[Binding], status: TemplateStatus) -> bool:

@@ -40,6 +40,9 @@ from shoal_health_monitor.judge import Judge
 from shoal_health_monitor.reconcile import Reconciler
 from shoal_health_monitor.steering import Steering
 
+AFTERWARDS_S = 0.01
+"""A time has to be exceeded: the look comes a little after its end."""
+
 
 def wire(config: MonitorConfig) -> Reconciling:
     async def assemble() -> Parts:
@@ -58,7 +61,11 @@ def parts(config: MonitorConfig, bus: Bus, clock: Clock, chance: Callable[[], fl
     beats = Beats(clock, config.grace_s)
     judge = Judge(bus, entries, state, reports, beats, Steering(state), thresholds, clock)
     judge.queue = WorkQueue("beliefs", judge.reconcile, clock=clock, workers=2, passed=state.passed, random=chance)
-    reconciler = Reconciler(entries, state, reports)
+
+    def again(ref: Ref, after_s: float) -> None:
+        queue.add(ref, after_s=after_s + AFTERWARDS_S)
+
+    reconciler = Reconciler(entries, state, reports, clock, config.grace_s, judge.listened_s, again)
     queue: WorkQueue[Ref] = WorkQueue(
         "statuses", reconciler.reconcile, clock=clock, workers=config.workers, passed=state.passed, random=chance
     )

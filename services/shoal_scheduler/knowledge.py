@@ -242,7 +242,7 @@ def wishes_of(entry: Entry[Manifest]) -> tuple[Ref, Wishes]:
         tasks={
             task["fromCluster"]: EvictionTask(
                 position=int(task["position"]),
-                suppress_deletion=task.get("suppressDeletion"),
+                suppress_deletion=task.get("suppressDeletion", True if task.get("purgeMode") == "Never" else None),
                 grace_period_s=task.get("gracePeriodSeconds"),
                 directly=task.get("purgeMode") in DIRECTLY,
             )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from shoal.api.apps import GROUP as APPS_GROUP
+from shoal.api.binding import Binding
 from shoal.api.meta import Manifest, Ref, group_of
 from shoal.api.policy import GROUP as POLICY_GROUP
 from shoal.api.policy import PropagationPolicy
@@ -115,10 +116,15 @@ class Triggers:
                 self.queue.add(found.ref, sequence=sequence)
 
     def _status(self, entry: Entry[Any]) -> None:
-        """A removal may be over, a replacement ready, a deletion complete."""
+        """A removal may be over, a replacement ready, a deletion complete, an application found to have failed."""
         binding = self.state.get(BINDING, entry.ref)
-        if binding is not None and (binding.deleted or binding.body.removals):
+        if binding is not None and (binding.deleted or binding.body.removals or self._moves_when_failed(entry, binding.body)):
             self.queue.add(entry.ref, sequence=entry.revision)
+
+    @staticmethod
+    def _moves_when_failed(entry: Entry[Any], binding: Binding) -> bool:
+        asked = binding.failover is not None and binding.failover.application is not None
+        return asked and not entry.deleted and any(copy.failed for copy in entry.body.copies)
 
 
 def is_template(ref: Ref) -> bool:

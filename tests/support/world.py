@@ -48,10 +48,10 @@ class SimulatedMember:
     def __init__(self, name: str, clock: VirtualClock, new_uid: Callable[[], str], *, ready_after_s: float = 1.0) -> None:
         self.name, self.reachable, self.writes = name, True, 0
         self.store = ObservedStore()
-        faults = MemberFaults(clock)
+        self.faults = MemberFaults(clock)
         self.server = ApiServer(self.store, Registry.builtin(), now=clock.now, uid=new_uid, options=Options(deletion_finalizers=True))
         self.controllers = SimulatedCluster(
-            self.store, clock=clock, faults=faults, settings=Settings(nodes=2, ready_after_s=ready_after_s), name=name, new_uid=new_uid
+            self.store, clock=clock, faults=self.faults, settings=Settings(nodes=2, ready_after_s=ready_after_s), name=name, new_uid=new_uid
         )
 
     async def handle(self, request: Request) -> Response:

@@ -23,11 +23,12 @@ DESCHEDULED = "Descheduled"
 CLUSTER_DELETED = "ClusterDeleted"
 CLUSTER_LOST = "ClusterLost"
 TAINT_UNTOLERATED = "TaintUntolerated"
-APPLICATION_UNHEALTHY = "ApplicationUnhealthy"
+APPLICATION_FAILURE = "ApplicationFailure"
+"""Unhealthy for longer than its policy tolerates (R12.2)."""
 USER_EVICTED = "UserEvicted"
 OWNERS_MOVED = "OwnersMoved"
 TEMPLATE_REPLACED = "TemplateReplaced"
-EVICTIONS = frozenset({CLUSTER_LOST, TAINT_UNTOLERATED, APPLICATION_UNHEALTHY, USER_EVICTED})
+EVICTIONS = frozenset({CLUSTER_LOST, TAINT_UNTOLERATED, APPLICATION_FAILURE, USER_EVICTED})
 """While a removal with one of these is listed, its cluster is no candidate (N11)."""
 
 # The condition of a binding, and its reasons (E06).
@@ -40,6 +41,8 @@ UNSCHEDULABLE = "Unschedulable"
 SCHEDULER_ERROR = "SchedulerError"
 QUOTA_EXCEEDED = "QuotaExceeded"
 SUSPENDED = "SchedulingSuspended"
+STATE_NOT_PRESERVED = "StateNotPreserved"
+"""Nothing leaves a cluster whose status does not say yet what the new copy has to know (R12.4)."""
 
 
 class NodeClaim(Struct, frozen=True, kw_only=True):
@@ -94,6 +97,8 @@ class TargetCluster(Struct, frozen=True, kw_only=True):
     """The scheduler's view position in `STATE` when it assigned this cluster; an agent never acts for a lower one."""
     components: tuple[TargetComponent, ...] = ()
     """Of a workload with several pod templates: the whole set, which is never split (R4.20)."""
+    preserved: dict[str, str] = {}
+    """Labels of this copy: what was kept of the status of the one whose place it took (R12.4)."""
 
 
 class Removal(Struct, frozen=True, kw_only=True):
@@ -121,6 +126,12 @@ class Removal(Struct, frozen=True, kw_only=True):
     """Of an eviction that waits for its replacement: seconds from `since` on after which it waits no longer (R13.2); None: ten minutes."""
     first: bool = False
     """Purge mode Directly: while this copy may still run, no new one is made anywhere (R6.2), since two must never run at once."""
+    confirm: bool = False
+    """Purge mode Never: it stays until a user lets it go (R12.3)."""
+    before: tuple[str, ...] = ()
+    """Clusters of the binding when the application was found to have failed (R12.2)."""
+    preserved: dict[str, str] = {}
+    """Label -> value, read from the status of this copy before it goes (R12.4)."""
 
 
 class BindingSnapshot(Struct, frozen=True, kw_only=True):

@@ -46,6 +46,10 @@ class CopyStatus(Struct, frozen=True, kw_only=True):
     replicas: int | None = None
     image: str = ""
     applied_at: str = ""
+    unhealthy_since: str = ""
+    """RFC 3339: since when it was Unhealthy without a break; only of targets whose binding says how long that is tolerated (R12.2)."""
+    failed: bool = False
+    """The verdict: Unhealthy for longer than that. The scheduler acts upon it."""
 
 
 class TemplateStatus(Struct, frozen=True, kw_only=True):

@@ -6,11 +6,19 @@ from collections.abc import Iterator
 from typing import Any
 
 from shoal.api import options
+from shoal.api.jsonpath import PathInvalid, steps
 from shoal.api.meta import Manifest
-from shoal.api.policy import KUBE_PRIORITY_CLASS, POD_PRIORITY_CLASS, Failover, PropagationPolicy, PropagationSpec
+from shoal.api.policy import (
+    KUBE_PRIORITY_CLASS,
+    POD_PRIORITY_CLASS,
+    Failover,
+    PropagationPolicy,
+    PropagationSpec,
+    StatePreservation,
+)
 from shoal.domain.admission.placement import check_placement, default_placement
 from shoal.domain.admission.selectors import check_resource_selectors
-from shoal.domain.admission.syntax import one_of
+from shoal.domain.admission.syntax import one_of, qualified_name
 from shoal.domain.admission.violation import Violation
 
 _GRACE_S = 600
@@ -96,6 +104,7 @@ def _check_failover(failover: Failover, *, propagates_deps: bool) -> Iterator[Vi
     """AA09."""
     if failover.cluster is not None:
         yield from one_of(failover.cluster.purge_mode, _PURGE_MODES[:2], "spec.failover.cluster.purgeMode")
+        yield from _check_preservation(failover.cluster.state_preservation, "spec.failover.cluster.statePreservation")
     application = failover.application
     if application is None:
         return
@@ -110,3 +119,15 @@ def _check_failover(failover: Failover, *, propagates_deps: bool) -> Iterator[Vi
             yield Violation(f"{path}.gracePeriodSeconds", "only takes effect when purgeMode is Gracefully: leave it out")
         elif application.grace_period_seconds <= 0:
             yield Violation(f"{path}.gracePeriodSeconds", "must be greater than 0")
+    yield from _check_preservation(application.state_preservation, f"{path}.statePreservation")
+
+
+def _check_preservation(preservation: StatePreservation | None, path: str) -> Iterator[Violation]:
+    """What cannot be read, or be a label, would hold up a failover that has to happen (R12.4)."""
+    for index, rule in enumerate(preservation.rules if preservation is not None else ()):
+        if wrong := qualified_name(rule.alias_label_name):
+            yield Violation(f"{path}.rules[{index}].aliasLabelName", f"label key {wrong}")
+        try:
+            steps(rule.json_path)
+        except PathInvalid as error:
+            yield Violation(f"{path}.rules[{index}].jsonPath", str(error))

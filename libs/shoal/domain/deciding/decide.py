@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from shoal.api.binding import CLAIMED as CLAIMED_CONDITION
-from shoal.api.binding import SUCCESS, UNSCHEDULABLE, Binding
+from shoal.api.binding import SUCCESS, Binding
 from shoal.api.meta import Condition, Manifest
 from shoal.domain.deciding.inputs import Inputs, Outcome
 from shoal.domain.deciding.namespaces import propagated_everywhere, to_every_cluster
@@ -13,6 +13,7 @@ from shoal.domain.deciding.recorded import recorded
 from shoal.domain.deciding.settings import followed, from_owners, from_policy, from_template
 from shoal.domain.deciding.wishes import heeded, wishes_of
 from shoal.domain.deciding.workloads import Placed, place
+from shoal.domain.failover import inherited
 from shoal.domain.matching import CLAIMED, EXCLUDED, Match, match
 from shoal.domain.releasing import overdue, settle
 from shoal.domain.scheduling import Request, attach, condition, explained, keep, lay_over, next_summary_at, should_write
@@ -112,7 +113,7 @@ def _outcome(inputs: Inputs, base: Binding, placed: Placed, *, previous: Binding
         decision = msgspec.structs.replace(decision, rounds=(*decision.rounds, *waiting.told))
     laid = msgspec.structs.replace(
         base,
-        clusters=joined.clusters,
+        clusters=inherited(joined.clusters, waiting.removals, previous.clusters if runs and previous is not None else ()),
         removals=waiting.removals,
         required_by=joined.required_by,
         attached=joined.attached,
@@ -142,7 +143,7 @@ def _outcome(inputs: Inputs, base: Binding, placed: Placed, *, previous: Binding
         changed=changed,
         requeue_after_s=_requeue_after_s(inputs, standing, binding, placed.recheck_after_s, changed=changed),
         overdue_after_s=waiting.recheck_after_s,
-        reason=UNSCHEDULABLE if placed.message else "" if matched is None or _applied(matched) else matched.outcome,
+        reason=placed.reason if placed.message else "" if matched is None or _applied(matched) else matched.outcome,
         message=placed.message or (matched.message if matched else ""),
     )
 

@@ -22,7 +22,8 @@ def wishes_of(inputs: Inputs) -> Wishes:
 def heeded(removals: Mapping[str, Removal], wishes: Wishes) -> dict[str, Removal]:
     """What users say of evictions that are under way (R13.2, R13.4).
 
-    `suppressDeletion`: true holds the copy, false lets it go now, nothing said waits for the replacement, for `gracePeriodSeconds` at most.
+    `suppressDeletion`: true holds the copy, false lets it go now, nothing said waits for the replacement, for `gracePeriodSeconds` at most;
+    a removal of purge mode Never is held until false is said, which is also how a task that is taken away is stored (R12.3).
     `purgeMode: Directly`: the copy goes before a new one is made; false then ends that wait too, since the user answers for it that nothing
     runs there any more.
     """
@@ -43,6 +44,7 @@ def _heeded(removal: Removal, task: EvictionTask | None) -> Removal:
         return removal
     if said.suppress_deletion is None and said.directly:
         return msgspec.structs.replace(removal, wait_for="", first=True)
-    wait_for = REPLACEMENT_READY if said.suppress_deletion is None else HELD_BY_USER if said.suppress_deletion else ""
+    waits_on = HELD_BY_USER if removal.confirm else REPLACEMENT_READY
+    wait_for = waits_on if said.suppress_deletion is None else HELD_BY_USER if said.suppress_deletion else ""
     grace_period_s = removal.grace_period_s if said.grace_period_s is None else said.grace_period_s
     return msgspec.structs.replace(removal, wait_for=wait_for, grace_period_s=grace_period_s)

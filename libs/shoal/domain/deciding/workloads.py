@@ -6,12 +6,12 @@ from typing import NamedTuple
 
 import msgspec
 
-from shoal.api.binding import QUOTA_EXCEEDED, REPLACEMENT_READY, USER_EVICTED, Binding, Removal
+from shoal.api.binding import QUOTA_EXCEEDED, REPLACEMENT_READY, STATE_NOT_PRESERVED, UNSCHEDULABLE, USER_EVICTED, Binding, Removal
 from shoal.api.policy import Placement
 from shoal.domain.deciding.descheduling import moving_on, remembered, resting, spares, stays
 from shoal.domain.deciding.inputs import Inputs
 from shoal.domain.deciding.wishes import leaves, wishes_of
-from shoal.domain.failover import Verdict, evict, rule_for
+from shoal.domain.failover import Verdict, evict, rules_for
 from shoal.domain.quota import exceeded, usage_of
 from shoal.domain.scheduling import Decision, Request, condition, keep, schedule
 
@@ -23,8 +23,10 @@ class Placed(NamedTuple):
     """What the ledger said; an input that is recorded with the decision."""
     descheduled: dict[str, str] | None = None
     """To be remembered of clusters whose replicas moved on (R15.4); None: what was remembered before."""
+    reason: str = ""
+    """PascalCase, of the message."""
     message: str = ""
-    """Why unschedulable replicas stay where they are."""
+    """Why something stays where it is, although it should not."""
 
 
 def place(inputs: Inputs, base: Binding, previous: Binding | None) -> Placed:
@@ -51,7 +53,9 @@ def place(inputs: Inputs, base: Binding, previous: Binding | None) -> Placed:
         decision = keep(request, inputs.snapshot, before, now=inputs.now, position=inputs.position, stands=stands)
     waits = [wait for wait in (verdict.recheck_after_s, decision.recheck_after_s) if wait is not None]
     reserved = request.reserved if decision.placed or not decision.fits else {}
-    return Placed(decision, min(waits, default=None), reserved, descheduled if decision.placed else None, message)
+    reason = UNSCHEDULABLE if message else STATE_NOT_PRESERVED if verdict.stays else ""
+    told = message or "; ".join(verdict.stays)
+    return Placed(decision, min(waits, default=None), reserved, descheduled if decision.placed else None, reason, told)
 
 
 def _scheduled(inputs: Inputs, request: Request, previous: Binding | None) -> tuple[Request, Decision]:
@@ -99,8 +103,8 @@ def _verdict(inputs: Inputs, base: Binding, previous: Binding | None) -> Verdict
     if previous is None or inputs.template is None or previous.template_uid != inputs.template_uid:
         return Verdict()
     own = msgspec.structs.replace(previous, clusters=tuple(t for t in previous.clusters if t.name not in previous.attached))
-    rule = rule_for(inputs.template, base.failover, inputs.failover_policies)
-    verdict = evict(own, inputs.snapshot.by_name, rule, now=inputs.now)
+    rules = rules_for(inputs.template, base.failover, inputs.failover_policies, propagates_deps=base.propagate_deps)
+    verdict = evict(own, inputs.snapshot.by_name, rules, now=inputs.now, status=inputs.status)
     users = {
         target.name: Removal(reason=USER_EVICTED, author="user", epoch=target.epoch, wait_for=REPLACEMENT_READY)
         for target in own.clusters

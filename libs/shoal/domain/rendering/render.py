@@ -32,7 +32,7 @@ def render(
     `template` is the object at exactly the content revision that the binding names. Raises `OverrideFailed` (R5.6), also when an override
     would give the object another name, namespace or kind: the member's copy could not be found again.
     """
-    scheduled = _scheduled(template, binding, target)
+    scheduled = _inheriting(_scheduled(template, binding, target), target)
     manifest, applied = override(scheduled, cluster, overrides)
     if ref_of(manifest) != ref_of(template):
         raise OverrideFailed(f"the overrides of {ref_of(template)} make it {ref_of(manifest)}; name, namespace and kind must stay")
@@ -65,6 +65,14 @@ def _scheduled(template: Manifest, binding: Binding, target: TargetCluster) -> M
     if target.name not in parts:
         return manifest
     return {**manifest, "spec": {**manifest["spec"], "completions": parts[target.name]}}
+
+
+def _inheriting(manifest: Manifest, target: TargetCluster) -> Manifest:
+    """With the labels that this copy was given when it took another's place (R12.4); overrides see them."""
+    if not target.preserved:
+        return manifest
+    metadata = manifest["metadata"]
+    return {**manifest, "metadata": {**metadata, "labels": {**(metadata.get("labels") or {}), **target.preserved}}}
 
 
 def suspended(suspension: Suspension | None, cluster: str) -> bool:

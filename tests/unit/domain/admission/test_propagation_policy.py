@@ -30,6 +30,7 @@ def refusals(manifest: dict[str, Any], old: dict[str, Any] | None = None) -> lis
 
 
 GROUP = {"affinityName": "g1", "clusterNames": ["m1"]}
+PRESERVED = {"aliasLabelName": "shop/job-id", "jsonPath": "{.jobStatus.jobID}"}
 AGGREGATED = {"replicaSchedulingType": "Divided", "replicaDivisionPreference": "Aggregated"}
 
 
@@ -209,6 +210,20 @@ EXISTS = {"key": "provider", "operator": "Exists"}
             "spec.failover.application.decisionConditions.tolerationSeconds: must be greater than or equal to 0",
             marks=pytest.mark.spec("AA09"),
             id="AA09-toleration",
+        ),
+        pytest.param(
+            {"propagateDeps": True, "failover": {"application": {"statePreservation": {"rules": [PRESERVED | {"jsonPath": "{.a[*]}"}]}}}},
+            "spec.failover.application.statePreservation.rules[0].jsonPath: '{.a[*]}' is no path of fields and indexes; "
+            "write one such as {.jobStatus.jobID} or {.conditions[0].type}",
+            id="AA09-a-path-to-several",
+            marks=pytest.mark.spec("R12.4"),
+        ),
+        pytest.param(
+            {"failover": {"cluster": {"statePreservation": {"rules": [PRESERVED | {"aliasLabelName": "a b"}]}}}},
+            "spec.failover.cluster.statePreservation.rules[0].aliasLabelName: label key the name part has to be 1 to 63 letters, digits, "
+            "'-', '_' or '.', with a letter or digit at both ends",
+            id="AA09-no-label",
+            marks=pytest.mark.spec("R12.4"),
         ),
         pytest.param(
             {"failover": {"cluster": {"purgeMode": "Never"}}},

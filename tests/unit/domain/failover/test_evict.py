@@ -7,7 +7,7 @@ import pytest
 from shoal.api.binding import Removal
 from shoal.api.policy import Toleration
 from shoal.api.status import JOINING, LOST, READY, SUSPECT
-from shoal.domain.failover import Rule, Verdict, evict
+from shoal.domain.failover import Rule, Rules, Verdict, evict
 from support import build
 
 NEAR = Rule(prefer=("SameRegion", "SameProvider", "Any"), purge_mode="Gracefully", source="test")
@@ -16,7 +16,7 @@ NOW = build.NOW
 
 def verdict(rule, *clusters, to=None, targets=("m1",), now=NOW):
     binding = build.binding(*(build.target(name, 3, epoch=7) for name in targets), placement=to or build.placement())
-    return evict(binding, {cluster.name: cluster for cluster in clusters}, rule, now=now)
+    return evict(binding, {cluster.name: cluster for cluster in clusters}, Rules(rule), now=now)
 
 
 @pytest.mark.spec("N01", "R11.1", "R11.4")

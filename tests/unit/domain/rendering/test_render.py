@@ -291,3 +291,13 @@ def test_a_namespace_is_overridden_by_cluster_policies_of_its_kind():
         work = rendered(build.namespace(labels={"team": "a"}), target=build.target(cluster), overrides=policies)
         assert {key: value for key, value in work.manifest["metadata"]["labels"].items() if "karmada" not in key} == labels
         assert [one.policy.removeprefix("ClusterOverridePolicy/") for one in work.overrides] == (["namespaces"] if cluster == "m1" else [])
+
+
+@pytest.mark.spec("N09", "R12.4")
+def test_what_a_copy_inherits_is_a_label_that_overrides_see():
+    target = msgspec.structs.replace(build.target("m1", 3, epoch=7), preserved={"shop/job-id": "4711"})
+    assert rendered(target=target).manifest["metadata"]["labels"]["shop/job-id"] == "4711"
+    renames = build.override_policy(
+        "o", build.rule(labels_overrider=(LabelAnnotationOverrider(operator="replace", value={"shop/job-id": "12"}),))
+    )
+    assert rendered(target=target, overrides=[renames]).manifest["metadata"]["labels"]["shop/job-id"] == "12"

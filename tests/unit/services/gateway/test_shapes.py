@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from shoal.api.binding import (
+    HELD_BY_USER,
     REPLACEMENT_READY,
     Binding,
     Claim,
@@ -112,7 +113,7 @@ def test_conditions_tell_what_is_wrong_where() -> None:
     )
 
 
-@pytest.mark.spec("R13.1", "R13.2", "R13.4", "N05")
+@pytest.mark.spec("R13.1", "R13.2", "R13.4", "N05", "N07", "R12.3")
 def test_eviction_tasks_say_since_when_how_long_and_what_goes_first() -> None:
     since = "2026-01-01T00:00:00Z"
     graceful = Removal(reason="TaintUntolerated", author="cluster/m2", since=since, wait_for=REPLACEMENT_READY, grace_period_s=60)
@@ -132,6 +133,30 @@ def test_eviction_tasks_say_since_when_how_long_and_what_goes_first() -> None:
             "gracePeriodSeconds": 60,
         },
         shared | {"fromCluster": "m3", "reason": "ClusterLost", "producer": "health-monitor", "purgeMode": "Directly"},
+    ]
+    kept = Removal(
+        reason="ApplicationFailure",
+        author="health-monitor",
+        since=since,
+        wait_for=HELD_BY_USER,
+        confirm=True,
+        before=("m4",),
+        preserved={"id": "7"},
+    )
+    failed = msgspec.structs.replace(binding, removals={"m4": kept})
+    made = shapes.binding_object(NGINX, failed, api_version="apps/v1", revision=7, created="", change="C", status=status)
+    assert made["spec"]["gracefulEvictionTasks"] == [
+        shared
+        | {
+            "fromCluster": "m4",
+            "reason": "ApplicationFailure",
+            "producer": "health-monitor",
+            "message": "HeldByUser",
+            "purgeMode": "Never",
+            "suppressDeletion": True,
+            "clustersBeforeFailover": ["m4"],
+            "preservedLabelState": {"id": "7"},
+        }
     ]
     assert conditions_of(binding, status)["FullyApplied"][2] == (
         "m1: Applying; new copies wait until m3 said that the old one is gone (purgeMode Directly)"
