@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
-import structlog
 
 from shoal.api.meta import Manifest, Ref
 from shoal.api.quota import GROUP, KIND, ClusterQuotaStatus, FederatedResourceQuotaSpec, FederatedResourceQuotaStatus
@@ -19,16 +18,12 @@ from shoal.bus.view import View
 from shoal.bus.work_queue import WorkQueue
 from shoal.domain.quota import add, texts, usage_of
 from shoal.messages.catalogue import BINDING, OBJECT, STATUS
-from shoal_gateway import bodies, origin
+from shoal_gateway import bodies
 from shoal_gateway.hub import Hub
-
-log = structlog.get_logger()
+from shoal_gateway.made import Made
 
 GATHER_S = 1.0
 """Bindings of a namespace change together; one count serves them all."""
-MADE_FOR = "shoal.dev/made-for"
-"""Label of what is made for a quota; what a user made under the same name is left alone."""
-MANAGER = "shoal-quota"
 _POLICY = "policy.karmada.io/v1alpha1"
 
 
@@ -52,9 +47,17 @@ def parts_of(ref: Ref, spec: FederatedResourceQuotaSpec) -> list[Manifest]:
     ]
 
 
+def names_of(ref: Ref) -> tuple[Ref, ...]:
+    """Everything that `parts_of` may name."""
+    return (
+        Ref(GROUP, "OverridePolicy", ref.namespace, f"quota-{ref.name}"),
+        Ref(GROUP, "PropagationPolicy", ref.namespace, f"quota-{ref.name}"),
+        Ref("", "ResourceQuota", ref.namespace, ref.name),
+    )
+
+
 def _part(ref: Ref, api_version: str, kind: str, name: str, spec: dict[str, Any]) -> Manifest:
-    metadata = {"name": name, "namespace": ref.namespace, "labels": {MADE_FOR: KIND}}
-    return {"apiVersion": api_version, "kind": kind, "metadata": metadata, "spec": spec}
+    return {"apiVersion": api_version, "kind": kind, "metadata": {"name": name, "namespace": ref.namespace}, "spec": spec}
 
 
 def _texts(hard: dict[str, Any]) -> dict[str, str]:
@@ -65,7 +68,8 @@ class Quotas:
     """Several gateways may try, compare-and-set lets one of them."""
 
     def __init__(self, view: View, entries: Entries, hub: Hub, new_change: Callable[[], str]) -> None:
-        self._view, self._entries, self._hub, self._new_change = view, entries, hub, new_change
+        self._view, self._entries = view, entries
+        self._made = Made(hub, new_change, kind=KIND, author="gateway/quota", manager="shoal-quota")
         self._queue: WorkQueue[Ref] | None = None
         view.subscribe(self._heard)
 
@@ -84,7 +88,7 @@ class Quotas:
             return 0
         body = {} if entry.deleted else entry.body
         spec = msgspec.convert(body.get("spec") or {}, FederatedResourceQuotaSpec)
-        await self._keep_parts(ref, parts_of(ref, spec))
+        await self._made.keep(ref, parts_of(ref, spec), names_of(ref))
         if entry.deleted:
             return 0
         before = msgspec.convert(body.get("status") or {}, FederatedResourceQuotaStatus)
@@ -105,29 +109,6 @@ class Quotas:
             content=entry.content,
         )
         return await self._entries.write(draft, expected=entry.revision)
-
-    async def _keep_parts(self, ref: Ref, wanted: list[Manifest]) -> None:
-        """Makes, changes or deletes what belongs to a quota."""
-        origin.enter(origin.Origin("gateway/quota", self._new_change(), trusted=True))
-        there = {one["kind"]: one for one in wanted}
-        for api_version, group, kind, name in (
-            (_POLICY, GROUP, "OverridePolicy", f"quota-{ref.name}"),
-            (_POLICY, GROUP, "PropagationPolicy", f"quota-{ref.name}"),
-            ("v1", "", "ResourceQuota", ref.name),
-        ):
-            part, want = Ref(group, kind, ref.namespace, name), there.get(kind)
-            live = self._hub.get(part)
-            if live is None:
-                if want is not None:
-                    await self._hub.create(want, manager=MANAGER)
-            elif (live["metadata"].get("labels") or {}).get(MADE_FOR) != KIND:
-                if want is not None:
-                    log.warning("not made for the quota, left alone", quota=str(ref), object=str(part))
-            elif want is None:
-                if not live["metadata"].get("deletionTimestamp"):
-                    await self._hub.delete(part, api_version)
-            elif _differs(live["spec"], want["spec"]):
-                await self._hub.update({**live, "spec": want["spec"]}, manager=MANAGER)
 
     def _in_clusters(self, ref: Ref, spec: FederatedResourceQuotaSpec) -> Iterable[ClusterQuotaStatus]:
         """What each cluster says of its part (R03)."""
@@ -150,12 +131,3 @@ class Quotas:
     def _look(self, ref: Ref, after_s: float) -> None:
         if self._queue is not None and self._view.complete:
             self._queue.add(ref, after_s=after_s)
-
-
-def _differs(live: Any, wanted: Any) -> bool:
-    """Whether something that is wanted is not so; what the door added as a default does not count."""
-    if isinstance(wanted, dict):
-        return not isinstance(live, dict) or any(name not in live or _differs(live[name], value) for name, value in wanted.items())
-    if isinstance(wanted, list):
-        return not isinstance(live, list) or len(live) != len(wanted) or any(map(_differs, live, wanted))
-    return bool(live != wanted)

@@ -28,6 +28,10 @@ CONFLICT_ANNOTATION = "work.karmada.io/conflict-resolution"
 """`overwrite` or `abort`; on a template it beats the policy (R6.7)."""
 FIELD_MANAGER = "shoal-agent"
 
+# Marks on objects of the hub.
+MADE_FOR_LABEL = "shoal.dev/made-for"
+"""On what the gateway makes: the kind of the object that it belongs to. What a user made under the same name is left alone."""
+
 # What users may write on templates in the hub.
 APPLICATION_LABEL = "shoal.dev/application"
 FOLLOW_ANNOTATION = "shoal.dev/follow"
