@@ -97,7 +97,7 @@ class TargetCluster(Struct, frozen=True, kw_only=True):
     """The scheduler's view position in `STATE` when it assigned this cluster; an agent never acts for a lower one."""
     components: tuple[TargetComponent, ...] = ()
     """Of a workload with several pod templates: the whole set, which is never split (R4.20)."""
-    preserved: dict[str, str] = {}
+    preserved: dict[str, str] | None = None
     """Labels of this copy: what was kept of the status of the one whose place it took (R12.4)."""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, cast
 
 LENGTH_MAX = 512
 _STEP = re.compile(r"\.([A-Za-z_][-A-Za-z0-9_]*)|\[(\d{1,9})\]|\['([^'\\]+)'\]|\[\"([^\"\\]+)\"\]")
@@ -34,7 +34,8 @@ def steps(text: str) -> tuple[str | int, ...]:
 def value_at(value: Any, text: str) -> Any:
     """What stands at the place. Raises `PathInvalid`, and LookupError when nothing stands there."""
     for step in steps(text):
-        if not isinstance(value, list if isinstance(step, int) else dict):
+        kind = list if isinstance(step, int) else dict
+        if not isinstance(value, kind):
             raise LookupError(step)
-        value = value[step]
+        value = cast("Any", value)[step]
     return value

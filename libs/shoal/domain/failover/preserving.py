@@ -46,10 +46,9 @@ def inherited(
     """
     had = {(target.name, target.epoch): target.preserved for target in before}
     last = max(removals.values(), key=lambda one: (one.since, one.epoch), default=None)
-    gives = last.preserved if last is not None and last.first and len(clusters) == 1 and clusters[0].name not in last.before else {}
-    return tuple(
-        msgspec.structs.replace(target, preserved=wanted)
-        if (wanted := had.get((target.name, target.epoch), gives)) != target.preserved
-        else target
-        for target in clusters
-    )
+    inherits = last is not None and last.first and len(clusters) == 1 and clusters[0].name not in last.before
+    gives = (last.preserved or None) if last is not None and inherits else None
+    if gives is None and not any(had.values()):
+        return tuple(clusters)
+    kept = ((target, had.get((target.name, target.epoch), gives)) for target in clusters)
+    return tuple(msgspec.structs.replace(target, preserved=wanted) for target, wanted in kept)

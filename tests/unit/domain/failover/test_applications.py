@@ -132,14 +132,14 @@ M2 = build.target("m2", 2, epoch=9)
     ("clusters", "removals", "expected"),
     [
         pytest.param((M2,), {"m1": GOES}, [{"id": "4711"}], id="the-sole-new-copy"),
-        pytest.param((M2, build.target("m3", 2, epoch=9)), {"m1": GOES}, [{}, {}], id="not-one-of-two"),
-        pytest.param((M2,), {"m1": msgspec.structs.replace(GOES, before=("m1", "m2"))}, [{}], id="not-where-it-was-running"),
-        pytest.param((M2,), {"m1": msgspec.structs.replace(GOES, first=False)}, [{}], id="not-of-a-graceful-one"),
+        pytest.param((M2, build.target("m3", 2, epoch=9)), {"m1": GOES}, [None, None], id="not-one-of-two"),
+        pytest.param((M2,), {"m1": msgspec.structs.replace(GOES, before=("m1", "m2"))}, [None], id="not-where-it-was-running"),
+        pytest.param((M2,), {"m1": msgspec.structs.replace(GOES, first=False)}, [None], id="not-of-a-graceful-one"),
         pytest.param(
             (M2,), {"m1": GOES, "m3": msgspec.structs.replace(GOES, since="2026-08-01T12:00:09Z", preserved={"id": "12"})}, [{"id": "12"}],
             id="of-the-last-one",
         ),
-        pytest.param((M2,), {}, [{}], id="nothing-to-inherit"),
+        pytest.param((M2,), {}, [None], id="nothing-to-inherit"),
     ],
 )  # fmt: skip
 def test_who_inherits(clusters, removals, expected):
@@ -151,5 +151,5 @@ def test_an_assignment_keeps_what_it_was_given():
     given = msgspec.structs.replace(M2, preserved={"id": "4711"})
     assert inherited((M2,), {}, (given,)) == (given,)
     assert inherited((M2, build.target("m3", 1, epoch=12)), {}, (given,))[0] == given
-    assert inherited((build.target("m2", 2, epoch=12),), {}, (given,))[0].preserved == {}
+    assert inherited((build.target("m2", 2, epoch=12),), {}, (given,))[0].preserved is None
     assert inherited((M2,), {"m1": GOES}, (M2,)) == (M2,), "it ran before anything had to be preserved"
