@@ -19,6 +19,7 @@ from shoal.kube.client.member import Member
 from shoal.kube.client.transport import connect as connect_member
 from shoal.kube.wire import Transport
 from shoal.messages.catalogue import EstimateRequest, UnschedulableRequest, estimate_subject, live, unschedulable_subject
+from shoal.messages.measuring import MetricsRequest, metrics_subject
 from shoal.runtime.bus import connect_bus
 from shoal.runtime.clock import SystemClock
 from shoal.runtime.config import AgentConfig
@@ -26,6 +27,7 @@ from shoal.runtime.reconciling import Parts, Reconciling
 from shoal_agent.estimates import Estimates
 from shoal_agent.join import OnlyOne, join
 from shoal_agent.loops import Loops
+from shoal_agent.metrics import Metrics
 from shoal_agent.parked import Parked
 from shoal_agent.reconcile import PARKED_RETRY_S, REFUSED_RETRY_S, DriftBudget, Reconciler
 from shoal_agent.reports import Reports
@@ -99,6 +101,7 @@ async def parts(
             lambda: bus.subscribe(live(identity), works.notified),
             lambda: serve(bus, estimate_subject(identity), EstimateRequest, Estimates(member, clock).answer),
             lambda: serve(bus, unschedulable_subject(identity), UnschedulableRequest, UnschedulablePods(member, clock).answer),
+            lambda: serve(bus, metrics_subject(identity), MetricsRequest, Metrics(member, clock).answer),
         ),
         close=(watches.stop, only_one.release, *close),
         status=lambda: {"member": identity, "works": len(tuple(works.refs())), "listed": works.listed},

@@ -9,7 +9,8 @@ import msgspec
 
 from shoal.api.errors import BusUnavailable, ManifestInvalid, RevisionConflict, Terminal
 from shoal.api.meta import Manifest, Ref, group_of
-from shoal.kube.apiserver.registry import Registry, ResourceType
+from shoal.kube.apiserver.registry import Registry, ResourceType, Scale
+from shoal.kube.apiserver.scale import scale_of
 from shoal.kube.apiserver.store import Selection, Store, decode
 from shoal.kube.wire import Handler, Request, Response
 
@@ -79,12 +80,9 @@ class Hub:
 
     async def patch(self, ref: Ref, api_version: str, change: Manifest, *, manager: str, subresource: str = "") -> None:
         """A merge patch of what is there; with `metadata.resourceVersion` in it, of exactly that state. Raises as `update`."""
-        found = address(self._registry, {"apiVersion": api_version, "kind": ref.kind, "metadata": {"namespace": ref.namespace}})
-        if found is None:
-            raise ManifestInvalid(f"the hub does not know kind {ref.kind} of {api_version or 'v1'}; write both as in the object itself")
-        resource, version, _ = found
-        if subresource == "scale" and resource.scale is None:
-            raise ManifestInvalid(f"{ref.kind} has no scale, so that nothing can set its replicas")
+        resource, version = self._known(ref, api_version)
+        if subresource == "scale":
+            _scale_of_kind(resource)
         path = path_of(resource, version, quote(ref.namespace, safe=""), quote(ref.name, safe=""))
         answer = await self._handle(
             Request(
@@ -97,6 +95,21 @@ class Hub:
         )
         if answer.status >= 300:
             raise _error_of(answer, ref)
+
+    def replicas(self, ref: Ref, api_version: str) -> tuple[int, int]:
+        """(what its scale asks for, token of the state that says so). Raises `ManifestInvalid` when it is not there or has no scale."""
+        resource, _ = self._known(ref, api_version)
+        scale, stored = _scale_of_kind(resource), self._store.get(ref)
+        if stored is None:
+            raise ManifestInvalid(f'NotFound: {resource.resource} "{ref.name}" not found')
+        return int(scale_of(stored.object(), scale)["spec"]["replicas"]), stored.token
+
+    def _known(self, ref: Ref, api_version: str) -> tuple[ResourceType, str]:
+        """(kind, version). Raises `ManifestInvalid`."""
+        found = address(self._registry, {"apiVersion": api_version, "kind": ref.kind, "metadata": {"namespace": ref.namespace}})
+        if found is None:
+            raise ManifestInvalid(f"the hub does not know kind {ref.kind} of {api_version or 'v1'}; write both as in the object itself")
+        return found[0], found[1]
 
     async def _send(self, method: str, manifest: Manifest, manager: str) -> Manifest:
         found = address(self._registry, manifest)
@@ -117,6 +130,12 @@ class Hub:
             made: Manifest = decode(answer.body)
             return made
         raise _error_of(answer, ref)
+
+
+def _scale_of_kind(resource: ResourceType) -> Scale:
+    if resource.scale is None:
+        raise ManifestInvalid(f"{resource.kind} has no scale, so that nothing can set its replicas")
+    return resource.scale
 
 
 def _error_of(answer: Response, ref: Ref) -> RevisionConflict | BusUnavailable | ManifestInvalid:

@@ -8,6 +8,7 @@ from typing import Protocol
 from shoal.api.clock import Clock
 from shoal.api.meta import Ref
 from shoal.bus.entries import Entries
+from shoal.bus.port import Bus
 from shoal.bus.progress import ProgressReader
 from shoal.bus.view import View
 from shoal.bus.work_queue import WorkQueue
@@ -15,7 +16,9 @@ from shoal.kube.apiserver import Store
 from shoal.runtime.config import GatewayConfig
 from shoal_gateway.autoscaled import Autoscaled
 from shoal_gateway.cron import Crons
+from shoal_gateway.federated_hpa import FederatedHPAs
 from shoal_gateway.hub import Hub
+from shoal_gateway.measuring import Measuring
 from shoal_gateway.quotas import Quotas
 from shoal_gateway.rebalance import Rebalancers
 from shoal_gateway.store import HubStore
@@ -43,14 +46,17 @@ def keepers(
     progress: ProgressReader,
     config: GatewayConfig,
     *,
+    bus: Bus,
     new_change: Callable[[], str],
     clock: Clock,
 ) -> dict[str, Keeper]:
     """All of them, by the name of their queue."""
     marks, syncs = config.hpa_scale_target_marker, config.deployment_replicas_syncer
+    measuring = Measuring(view, bus, timeout_s=config.federated_hpa_timeout_s)
     return {
         "rebalancing": Rebalancers(view, entries, progress, clock=clock),
         "quotas": Quotas(view, entries, hub, new_change),
         "crons": Crons(store, view, entries, stage, new_change=new_change, clock=clock),
+        "federated-hpas": FederatedHPAs(store, view, entries, hub, stage, measuring, config, new_change=new_change, clock=clock),
         "autoscaled": Autoscaled(view, hub, new_change, marks_targets=marks, syncs_replicas=syncs),
     }

@@ -148,7 +148,6 @@ _WORK = ResourceType(
 
 INERT: dict[tuple[str, str], str] = {
     (customization.GROUP, "ResourceInterpreterCustomization"): "its scripts are not run: kinds are read by the built-in rules",
-    (autoscaling.GROUP, autoscaling.FEDERATED_HPA): "nothing is scaled by it",
     (networking.GROUP, "MultiClusterService"): "no Service or EndpointSlice follows from it",
 }
 """Kinds of Karmada that are checked and kept, so that what stands there can be brought along, and that nothing acts upon; and what that
@@ -174,7 +173,6 @@ def _kept(group: str, kind: str, plural: str, short: str, struct: type[msgspec.S
 _LUA = customization.ResourceInterpreterCustomization
 _KEPT = (
     _kept(customization.GROUP, "ResourceInterpreterCustomization", "resourceinterpretercustomizations", "ric", _LUA, namespaced=False),
-    _kept(autoscaling.GROUP, autoscaling.FEDERATED_HPA, "federatedhpas", "fhpa", autoscaling.FederatedHPA),
     _kept(networking.GROUP, "MultiClusterService", "multiclusterservices", "mcs", networking.MultiClusterService),
 )
 
@@ -217,6 +215,20 @@ ADDED: tuple[ResourceType, ...] = (
         apps.WorkloadRebalancer,
         _column("Finished", ".status.finishTime", "date"),
         group=apps.GROUP,
+        status=True,
+    ),
+    _karmada(
+        autoscaling.FEDERATED_HPA,
+        "federatedhpas",
+        autoscaling.FederatedHPA,
+        _column("Reference-Kind", ".spec.scaleTargetRef.kind"),
+        _column("Reference-Name", ".spec.scaleTargetRef.name"),
+        _column("MinPods", ".spec.minReplicas", "integer"),
+        _column("MaxPods", ".spec.maxReplicas", "integer"),
+        _column("Replicas", ".status.currentReplicas", "integer"),
+        group=autoscaling.GROUP,
+        short="fhpa",
+        namespaced=True,
         status=True,
     ),
     _karmada(

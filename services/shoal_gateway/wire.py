@@ -309,8 +309,9 @@ def _work(base: _Base, front: _Front) -> _Work:
     changes = Changes(state, base.works, index, facts, base.entries, base.events, clock=base.clock)
     finalizer = Finalizer(state, base.entries)
     kept = keepers(
-        front.store, state, base.entries, front.hub, front.stage, base.progress, base.config, new_change=base.new_change, clock=base.clock
-    )
+        front.store, state, base.entries, front.hub, front.stage, base.progress, base.config,
+        bus=base.bus, new_change=base.new_change, clock=base.clock,
+    )  # fmt: skip
 
     answering = base.queue("answers", changes.reconcile, SPLIT_ANSWERS)
     finalizing = base.queue("finalizing", finalizer.reconcile, base.config.workers)

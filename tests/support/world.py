@@ -21,10 +21,11 @@ from shoal.api.status import READY
 from shoal.bus.memory import Faults, MemoryBus
 from shoal.bus.topology import bootstrap
 from shoal.bus.view import View
-from shoal.kube.apiserver import ApiServer, Options, Registry
+from shoal.kube.apiserver import ApiServer, Options
 from shoal.kube.client.transport import LocalTransport
 from shoal.kube.simulated.cluster import SimulatedCluster
 from shoal.kube.simulated.faults import Faults as MemberFaults
+from shoal.kube.simulated.metrics import member_registry
 from shoal.kube.simulated.world import ObservedStore, Settings
 from shoal.kube.wire import Request, Response
 from shoal.messages.catalogue import BELIEF, OBJECT, STATE, STATE_FAMILIES
@@ -49,7 +50,7 @@ class SimulatedMember:
         self.name, self.reachable, self.writes = name, True, 0
         self.store = ObservedStore()
         self.faults = MemberFaults(clock)
-        self.server = ApiServer(self.store, Registry.builtin(), now=clock.now, uid=new_uid, options=Options(deletion_finalizers=True))
+        self.server = ApiServer(self.store, member_registry(), now=clock.now, uid=new_uid, options=Options(deletion_finalizers=True))
         self.controllers = SimulatedCluster(
             self.store, clock=clock, faults=self.faults, settings=Settings(nodes=2, ready_after_s=ready_after_s), name=name, new_uid=new_uid
         )
@@ -275,7 +276,8 @@ class World:
         """DELETE at the hub's API."""
         plural = f"{ref.kind.lower()}s"
         root = f"/apis/{ref.group}/{version}" if ref.group else f"/api/{version}"
-        request = Request(method="DELETE", path=f"{root}/namespaces/{ref.namespace}/{plural}/{ref.name}")
+        scope = f"/namespaces/{ref.namespace}" if ref.namespace else ""
+        request = Request(method="DELETE", path=f"{root}{scope}/{plural}/{ref.name}")
         answer = await self._insist(lambda gateway: gateway.handle(request), limit_s, f"an answer to DELETE {ref}")
         # 404: the gateway died with its answer to an earlier try, and the object is gone meanwhile.
         assert answer.status in (200, 202, 404), answer.body

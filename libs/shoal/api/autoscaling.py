@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from shoal.api.meta import LabelSelector, ObjectMeta, Strict, Struct
+from shoal.api.meta import Condition, LabelSelector, ObjectMeta, Strict, Struct
 
 GROUP = "autoscaling.karmada.io"
 FEDERATED_HPA = "FederatedHPA"
@@ -95,14 +95,53 @@ class FederatedHPASpec(Strict, frozen=True, kw_only=True):
     behavior: Behavior | None = None
 
 
+class MetricValue(Struct, frozen=True, kw_only=True):
+    """What was measured, over the pods of all clusters."""
+
+    average_value: str | None = None
+    """Quantity; of one pod."""
+    average_utilization: int | None = None
+    """Percent of the request; only for a target of that type."""
+
+
+class ResourceMetricStatus(Struct, frozen=True, kw_only=True):
+    name: str
+    container: str = ""
+    """Only of ContainerResource."""
+    current: MetricValue
+
+
+class MetricStatus(Struct, frozen=True, kw_only=True):
+    type: str
+    """Resource or ContainerResource; the field of that name holds the rest."""
+    resource: ResourceMetricStatus | None = None
+    container_resource: ResourceMetricStatus | None = None
+
+
+class FederatedHPAStatus(Struct, frozen=True, kw_only=True):
+    """As Kubernetes has it of a HorizontalPodAutoscaler."""
+
+    observed_generation: int | None = None
+    last_scale_time: datetime | None = None
+    """When the number of the target was last set."""
+    current_replicas: int | None = None
+    """Of the target's scale, when it was last looked at."""
+    desired_replicas: int | None = None
+    """What it was set to, or left at."""
+    current_metrics: tuple[MetricStatus, ...] = ()
+    """Of the metrics that could be read, in their order."""
+    conditions: tuple[Condition, ...] = ()
+    """AbleToScale, ScalingActive, ScalingLimited."""
+
+
 class FederatedHPA(Strict, frozen=True, kw_only=True):
-    """A14. Written by users."""
+    """A14. Written by users; its status by the gateway."""
 
     api_version: str = "autoscaling.karmada.io/v1alpha1"
     kind: str = FEDERATED_HPA
     metadata: ObjectMeta = ObjectMeta()
     spec: FederatedHPASpec
-    status: dict[str, Any] = {}
+    status: FederatedHPAStatus = FederatedHPAStatus()
 
 
 class CronRule(Strict, frozen=True, kw_only=True):

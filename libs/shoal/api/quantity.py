@@ -27,3 +27,8 @@ def milli(quantity: str) -> int:
     value = Decimal(number + (exponent or "")) * _SCALE[suffix or ""] * 1000
     whole = int(value)
     return whole + 1 if value > whole else whole
+
+
+def text(amount: int) -> str:
+    """Thousandths as a quantity: whole numbers plain, others in thousandths (`3920m`)."""
+    return str(amount // 1000) if amount % 1000 == 0 else f"{amount}m"

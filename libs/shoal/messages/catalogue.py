@@ -16,6 +16,7 @@ from shoal.api.meta import Manifest, Ref, Struct
 from shoal.api.status import Belief, TemplateStatus
 from shoal.api.unschedulable import Unschedulable
 from shoal.api.work import Inventory, Report, Work
+from shoal.messages.measuring import MetricsMeasured, MetricsRequest
 from shoal.messages.planning import (
     Explained,
     ExplainRequest,
@@ -361,6 +362,8 @@ MESSAGES: tuple[tuple[str, type[Struct], str, str, str], ...] = (
     ("(reply)", Estimated, "agent", "scheduler", "Room, and what limits it."),
     ("ask.<member>.unschedulable", UnschedulableRequest, "scheduler", "agent", "Whose pods no node takes, in one question."),
     ("(reply)", UnschedulableCounted, "agent", "scheduler", "How many of how many replicas."),
+    ("ask.<member>.metrics", MetricsRequest, "gateway", "agent", "What pods use, in one question; answered with MetricsMeasured."),
+    ("(reply)", MetricsMeasured, "agent", "gateway", "Pods, their requests and their usage."),
     ("lease.progress.<service>", Progress, "scheduler, override-renderer", "gateway", "How far the service has decided."),
     ("lease.<name>", LeaseHolder, "any service", "any service", "A lease and its holder."),
     (EXPLAIN_SUBJECT, ExplainRequest, "gateway", "scheduler", "Why these clusters, why not the others."),

@@ -112,6 +112,20 @@ class GatewayConfig(HubConfig, frozen=True, kw_only=True):
     deployment_replicas_syncer: bool = False
     """`spec.replicas` of a divided Deployment with that label follows what its members have. Off, as Karmada's controller
     deploymentReplicasSyncer: it overwrites what a user has written, and so does the next deploy that names a number."""
+    federated_hpa_sync_s: Positive = 15.0
+    """How often FederatedHPAs are looked at, each cluster asked once for all of them. As Kubernetes' and Karmada's: metrics servers measure as
+    often."""
+    federated_hpa_tolerance: Share = 0.1
+    """Share of its target by which usage may differ without a change, where `spec.behavior` says nothing else. As Kubernetes'."""
+    federated_hpa_downscale_stabilization_s: NotNegative = 300.0
+    """For how long the highest recommendation holds before replicas are taken away, where `spec.behavior` says nothing else. As Kubernetes'."""
+    federated_hpa_cpu_initialization_s: NotNegative = 300.0
+    """So long after its start the CPU usage of a pod counts only while it is ready, for a whole window of its metrics. As Kubernetes'."""
+    federated_hpa_initial_readiness_s: NotNegative = 30.0
+    """A pod that is not ready, and was not after so long from its start, counts as one that never was. As Kubernetes'."""
+    federated_hpa_timeout_s: Positive = 5.0
+    """How long a round waits for the clusters; the pods of one that is late count as pods without metrics. Each answer costs its member three
+    requests for each workload."""
     request_timeout_s: Positive = 10.0
     """How long a request waits for the bus before it is answered 503 with Retry-After; kubectl and CI retry by themselves."""
     watch_window: Count = 10_000
@@ -130,6 +144,8 @@ class GatewayConfig(HubConfig, frozen=True, kw_only=True):
             )  # fmt: skip
         if self.object_bytes_max > self.request_bytes_max:
             raise invalid("object_bytes_max", self.object_bytes_max, "write at most SHOAL_REQUEST_BYTES_MAX: an object comes in a request")
+        if self.federated_hpa_timeout_s >= self.federated_hpa_sync_s:
+            raise invalid("federated_hpa_timeout_s", self.federated_hpa_timeout_s, "write less than SHOAL_FEDERATED_HPA_SYNC_S, a round")
 
 
 class SchedulerConfig(HubConfig, frozen=True, kw_only=True):

@@ -45,7 +45,7 @@ def made(told: Told, name: str = "web", **spec: Any) -> dict[str, Any]:
     return {"apiVersion": api_version, "kind": kind, "metadata": metadata, "spec": body | spec}
 
 
-@pytest.mark.parametrize("told", [pytest.param(one, id=one[1]) for one in (HPA, SERVICE, SCRIPTS)])
+@pytest.mark.parametrize("told", [pytest.param(one, id=one[1]) for one in (SERVICE, SCRIPTS)])
 async def test_it_says_that_nothing_acts_upon_it(hub: Any, told: Told) -> None:
     api_version, kind, _ = told
     manifest = msgspec.json.encode(made(told)).decode()
@@ -93,9 +93,9 @@ async def test_two_objects_that_contradict_each_other(hub: Any, told: Told, fiel
 
 
 async def test_a_deploy_does_not_promise_it(hub: Any) -> None:
-    status, told = await hub.deploy("1", application="shop", version="1", manifests=[made(HPA)])
+    status, told = await hub.deploy("1", application="shop", version="1", manifests=[made(SERVICE)])
     assert (status, told["accepted"], told["reason"]) == (422, False, "Forbidden")
-    assert "nothing is scaled by it" in told["message"]
+    assert "no Service or EndpointSlice follows from it" in told["message"]
 
 
 @pytest.mark.spec("AA22")

@@ -43,6 +43,8 @@ def test_load_converts(variable: str, text: str, field: str, value: object) -> N
         pytest.param(AgentConfig, {"SHOAL_CLUSTER": "m1"}, ("exactly one of",), id="no-member"),
         pytest.param(AgentConfig, MEMBER | {"SHOAL_BUS_URL": "localhost:4222"}, ("SHOAL_BUS_URL=localhost:4222", "scheme"), id="no-scheme"),
         pytest.param(AgentConfig, MEMBER | {"SHOAL_LEASE_S": "5"}, ("SHOAL_LEASE_S=5", "three beats"), id="lease-of-two-beats"),
+        pytest.param(GatewayConfig, {"SHOAL_FEDERATED_HPA_TIMEOUT_S": "15"},
+                     ("SHOAL_FEDERATED_HPA_TIMEOUT_S=15", "SHOAL_FEDERATED_HPA_SYNC_S"), id="answers-later-than-the-next-round"),
         pytest.param(MonitorConfig, {"SHOAL_GRACE_S": "5"}, ("SHOAL_GRACE_S=5", "three beats, 6"), id="grace-of-two-beats"),
         pytest.param(MonitorConfig, {"SHOAL_SUSPECT_AFTER_S": "7"}, ("SHOAL_SUSPECT_AFTER_S=7", "SHOAL_GRACE_S"), id="suspect-after-lost"),
         pytest.param(GatewayConfig, {"SHOAL_HTTP_HOST": "0.0.0.0"}, ("SHOAL_TOKENS_FILE", "SHOAL_TLS_CERT_FILE"), id="open-door"),

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from shoal.api.binding import Binding, ReplicaRequirements
-from shoal.api.quantity import milli
+from shoal.api.quantity import milli, text
 
 Amounts = Mapping[str, int]
 """Resource -> thousandths."""
@@ -39,7 +39,7 @@ def exceeded(quotas: Iterable[Quota], before: Amounts, after: Amounts) -> str:
             wanted, had = after.get(resource, 0), before.get(resource, 0)
             total = quota.used.get(resource, 0) + wanted
             if wanted > had and total > hard:
-                told = f"{name}: {_text(total)} of {_text(hard)}"
+                told = f"{name}: {text(total)} of {text(hard)}"
                 return (
                     f"FederatedResourceQuota {quota.name} would be exceeded ({told}); lower the replicas or requests, or raise spec.overall"
                 )
@@ -56,18 +56,14 @@ def add(*parts: Amounts) -> dict[str, int]:
 
 def texts(overall: Iterable[str], used: Amounts) -> dict[str, str]:
     """What is used of each resource that a quota names, as quantities."""
-    return {name: _text(used.get(_resource(name), 0)) for name in sorted(overall)}
+    return {name: text(used.get(_resource(name), 0)) for name in sorted(overall)}
 
 
 def _times(requirements: ReplicaRequirements | None, pods: int) -> dict[str, int]:
     request = requirements.resource_request if requirements else {}
-    return {"pods": 1000 * pods} | {name: milli(text) * pods for name, text in request.items()}
+    return {"pods": 1000 * pods} | {name: milli(amount) * pods for name, amount in request.items()}
 
 
 def _resource(name: str) -> str:
     """`requests.cpu` and `cpu` are the same here: limits are not known of a binding."""
     return name.removeprefix("requests.").removeprefix("count/")
-
-
-def _text(amount: int) -> str:
-    return str(amount // 1000) if amount % 1000 == 0 else f"{amount}m"

@@ -119,10 +119,11 @@ class Api:
 
     # --- reading ---
 
-    async def get(self, ref: Ref) -> Manifest | None:
+    async def get(self, ref: Ref, *, subresource: str = "") -> Manifest | None:
         """None when there is no such object. Raises `DependencyMissing` when there is no such kind."""
         info = await self.info(ref.group, ref.kind)
-        response = await self._repeatable(Request(method="GET", path=info.path(ref.namespace, ref.name), headers=_JSON))
+        path = info.path(ref.namespace, ref.name, subresource)
+        response = await self._repeatable(Request(method="GET", path=path, headers=_JSON))
         if response.status == 404 and not _is_kind_missing(response):
             return None
         return _decode(self._accept(response, ref).body)

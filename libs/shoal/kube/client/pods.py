@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from shoal.api.quantity import milli
+from shoal.api.quantity import milli, text
 
 Amounts = dict[str, int]
 """Resource name -> thousandths (CPU: milli cores; memory: thousandths of a byte; pods: thousandths of a pod)."""
@@ -81,7 +81,7 @@ def add(parts: Iterable[Amounts]) -> Amounts:
 
 def texts(amounts: Amounts) -> dict[str, str]:
     """As quantities, sorted by name: whole numbers plain, others in thousandths (`3920m`)."""
-    return {name: str(amount // 1000) if amount % 1000 == 0 else f"{amount}m" for name, amount in sorted(amounts.items())}
+    return {name: text(amount) for name, amount in sorted(amounts.items())}
 
 
 def _largest(one: Amounts, other: Amounts) -> Amounts:

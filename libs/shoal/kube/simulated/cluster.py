@@ -16,6 +16,7 @@ from shoal.api.meta import Manifest, Ref
 from shoal.kube.simulated import deployments, housekeeping, jobs, replicas, sets
 from shoal.kube.simulated.faults import Faults
 from shoal.kube.simulated.kubelet import RUN, WATCHED, Kubelet
+from shoal.kube.simulated.metrics import Metrics
 from shoal.kube.simulated.nodes import node
 from shoal.kube.simulated.scheduler import SCHEDULE, Scheduler
 from shoal.kube.simulated.services import Services
@@ -66,6 +67,7 @@ class SimulatedCluster:
     ) -> None:
         self.settings, self.name, self.version, self.clock = settings or Settings(), name, version, clock
         self.world = World(store, self.settings, clock, faults, wake=self.wake, later=self.later, new_uid=new_uid)
+        store.derived = Metrics(self.world)
         self._faults = faults
         self._scheduler, self._kubelet, self._services = Scheduler(self.world), Kubelet(self.world), Services(self.world)
         self._queue: dict[Key, None] = {}

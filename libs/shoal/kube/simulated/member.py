@@ -29,11 +29,12 @@ import uvicorn
 
 from shoal.api.clock import Clock
 from shoal.api.errors import AlreadyInUse
-from shoal.kube.apiserver import ApiServer, Journal, Options, Registry, asgi
+from shoal.kube.apiserver import ApiServer, Journal, Options, asgi
 from shoal.kube.simulated.answers import refusal
 from shoal.kube.simulated.binding import with_binding
 from shoal.kube.simulated.cluster import SimulatedCluster
 from shoal.kube.simulated.faults import Faults
+from shoal.kube.simulated.metrics import member_registry
 from shoal.kube.simulated.world import ObservedStore, Settings
 from shoal.kube.wire import Handler, Request, Response
 
@@ -87,7 +88,7 @@ class EmbeddedMember:
             self._store = ObservedStore(Journal(settings.directory / "journal"))
             self._api = ApiServer(
                 self._store,
-                Registry.builtin(),
+                member_registry(),
                 now=self.clock.now,
                 uid=self._new_uid,
                 version=VERSION,

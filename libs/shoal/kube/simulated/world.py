@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -27,6 +27,16 @@ STATEFUL_SET, DAEMON_SET = ("apps", "StatefulSet"), ("apps", "DaemonSet")
 JOB, ENDPOINT_SLICE = ("batch", "Job"), ("discovery.k8s.io", "EndpointSlice")
 
 
+class Derived(Protocol):
+    """Kinds of one group that are made from others when they are read."""
+
+    group: str
+
+    def get(self, ref: Ref) -> Stored | None: ...
+
+    def list(self, selection: Selection) -> Iterator[Stored]: ...
+
+
 class ObservedStore(MemoryStore):
     """A memory store that tells one listener of every write, at once, with the object that the writer had in hand, so that nothing is
     decoded again."""
@@ -34,6 +44,17 @@ class ObservedStore(MemoryStore):
     def __init__(self, journal: Journal | None = None) -> None:
         super().__init__(journal)
         self.listener: Listener | None = None
+        self.derived: Derived | None = None
+
+    def get(self, ref: Ref) -> Stored | None:
+        if self.derived is not None and ref.group == self.derived.group:
+            return self.derived.get(ref)
+        return super().get(ref)
+
+    def list(self, selection: Selection) -> Iterator[Stored]:
+        if self.derived is not None and selection.group == self.derived.group:
+            return self.derived.list(selection)
+        return super().list(selection)
 
     async def write(self, ref: Ref, object_: Manifest, *, expected: int) -> Stored:
         before = self.get(ref)

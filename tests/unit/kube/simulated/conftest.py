@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 
 from shoal.api.meta import Manifest, Ref
-from shoal.kube.apiserver import ApiServer, Options, Registry, Selection
+from shoal.kube.apiserver import ApiServer, Options, Selection
 from shoal.kube.client.api import Api
 from shoal.kube.client.transport import LocalTransport
 from shoal.kube.simulated.cluster import SimulatedCluster
 from shoal.kube.simulated.faults import Faults
+from shoal.kube.simulated.metrics import member_registry
 from shoal.kube.simulated.world import ObservedStore, Settings
 from support.virtual import VirtualClock, VirtualLoop
 
@@ -33,7 +34,7 @@ class Simulated:
         def new_uid() -> str:
             return f"00000000-0000-4000-8000-{next(numbers):012d}"
 
-        self.server = ApiServer(store, Registry.builtin(), now=self.clock.now, uid=new_uid, options=Options(deletion_finalizers=True))
+        self.server = ApiServer(store, member_registry(), now=self.clock.now, uid=new_uid, options=Options(deletion_finalizers=True))
         self.cluster = SimulatedCluster(
             store, clock=self.clock, faults=self.faults, settings=settings, name="m1", new_uid=lambda: f"c{new_uid()[1:]}"
         )

@@ -43,7 +43,8 @@ def test_templates(ref: Ref, template: bool) -> None:
 @pytest.mark.parametrize(
     ("api_version", "kind", "kept"),
     [
-        pytest.param("autoscaling.karmada.io/v1alpha1", "FederatedHPA", True, id="nobody-scales"),
+        pytest.param("networking.karmada.io/v1alpha1", "MultiClusterService", True, id="no-service-follows"),
+        pytest.param("autoscaling.karmada.io/v1alpha1", "FederatedHPA", False, id="replicas-follow-usage"),
         pytest.param("policy.karmada.io/v1alpha1", "FederatedResourceQuota", False, id="quotas-are-enforced"),
         pytest.param("apps/v1", "Deployment", False, id="workload"),
     ],
