@@ -22,6 +22,7 @@ from shoal_gateway.measuring import Measuring
 from shoal_gateway.quotas import Quotas
 from shoal_gateway.rebalance import Rebalancers
 from shoal_gateway.store import HubStore
+from shoal_gateway.unified_auth import UnifiedAuth
 
 
 class Keeper(Protocol):
@@ -58,5 +59,6 @@ def keepers(
         "quotas": Quotas(view, entries, hub, new_change),
         "crons": Crons(store, view, entries, stage, new_change=new_change, clock=clock),
         "federated-hpas": FederatedHPAs(store, view, entries, hub, stage, measuring, config, new_change=new_change, clock=clock),
+        "unified-auth": UnifiedAuth(view, hub, new_change),
         "autoscaled": Autoscaled(view, hub, new_change, marks_targets=marks, syncs_replicas=syncs),
     }
