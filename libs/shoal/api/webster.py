@@ -28,13 +28,14 @@ def allot(total: int, weights: Mapping[str, int], uid: str = "") -> dict[str, in
     """
     if total <= 0 or not weights:
         return {}
+    # Before a smaller weight gets a seat, every larger one has one: no more parties than there are seats can get any, but for equals.
+    sizes = sorted(weights.values(), reverse=True)
+    least = sizes[min(total, len(sizes)) - 1]
     parties: dict[int, list[str]] = {}
     for name, weight in weights.items():
-        try:
-            parties[weight].append(name)
-        except KeyError:
-            parties[weight] = [name]
-    counts = _reachable(total, parties)
+        if weight >= least:
+            parties.setdefault(weight, []).append(name)
+    counts = {weight: len(parties[weight]) for weight in sorted(parties, reverse=True)}
     backwards = descending(uid)
     seats = _start(total, counts)
     left = total - sum(seats[weight] * count for weight, count in counts.items())
@@ -75,18 +76,6 @@ def within(
         seats[name], left = seat + 1, left - 1
         heapq.heapreplace(heap, (-_quotient(weights[name], seat + 1), seat + 1, rank, name))
     return None if left > 0 else {name: seats[name] for name in sorted(seats)}
-
-
-def _reachable(total: int, parties: Mapping[int, list[str]]) -> dict[int, int]:
-    """Weights that can get a seat at all, with their parties: before a smaller one does, every larger one has one."""
-    counts: dict[int, int] = {}
-    larger = 0
-    for weight in sorted(parties, reverse=True):
-        if larger >= total:
-            break
-        counts[weight] = len(parties[weight])
-        larger += counts[weight]
-    return counts
 
 
 def _start(total: int, counts: Mapping[int, int]) -> dict[int, int]:

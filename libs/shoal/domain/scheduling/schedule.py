@@ -40,7 +40,7 @@ def schedule(
     of every cluster that is assigned now. When nothing fits, the targets that run stay and nothing is added.
     """
     own = own_targets(previous, request.uid)
-    unknown = {name: target for name, target in own.items() if name not in snapshot}
+    unknown = {name: own[name] for name in sorted(own.keys() - snapshot.by_name.keys())}
     situation = Situation(_beside(request, unknown), snapshot, own, previous.removals if previous else {}, plugins)
     terms, fresh = terms_of(request), rebalance_requested(request, previous)
     start = in_use(terms, previous, placed=bool(own) and not fresh)
@@ -94,6 +94,8 @@ def own_targets(previous: Binding | None, uid: str) -> dict[str, TargetCluster]:
     """The previous targets that are the binding's own and of this very object; what only owners asked for is theirs."""
     if previous is None or previous.template_uid != uid:
         return {}
+    if not previous.attached:
+        return {target.name: target for target in previous.clusters}
     return {target.name: target for target in previous.clusters if target.name not in previous.attached}
 
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import copy
-from functools import partial
+from functools import partial, reduce
 from itertools import compress
+from operator import or_
 from typing import Any, TypeVar
 
 import msgspec
@@ -199,10 +200,7 @@ class Snapshot:
         return self._place.get(name)
 
     def bits(self, names: Iterable[str]) -> Bits:
-        result = 0
-        for name in names:
-            result |= self._bit.get(name, 0)
-        return result
+        return reduce(or_, filter(None, map(self._bit.get, names)), 0)
 
     def names_in(self, bits: Bits) -> Iterator[str]:
         """Names of the set, in order."""

@@ -47,32 +47,35 @@ def merge_targets(
     leaves waits for the replacement.
     """
     sets = tuple(TargetComponent(name=one.name, replicas=one.replicas) for one in request.components) if len(request.components) > 1 else ()
+    forgotten = frozenset(snapshot.names_in(snapshot.forgotten)) if snapshot.forgotten else frozenset()
     clusters = tuple(
-        TargetCluster(
-            name=name,
-            replicas=shares[name],
-            epoch=own[name].epoch if name in own else position,
-            components=sets if placed else own[name].components,
-        )
-        for name in sorted(shares, key=str.encode)
-        if not _forgotten(snapshot, name)
+        _target(name, shares[name], own.get(name), position, sets if placed else None) for name in sorted(shares) if name not in forgotten
     )
-    staying = {target.name for target in clusters}
+    staying = shares.keys() - forgotten if forgotten else shares.keys()
     removals = {name: removal for name, removal in (previous.removals if previous else {}).items() if name not in staying}
     same_object = previous is not None and previous.template_uid == request.uid
     if not same_object:
         removals = {name: msgspec.structs.replace(removal, epoch=position) for name, removal in removals.items()}
     for target in previous.clusters if previous else ():
-        attached = same_object and previous is not None and target.name in previous.attached
-        if target.name in staying or attached or _forgotten(snapshot, target.name):
+        if target.name in staying or target.name in forgotten:
+            continue
+        if same_object and previous is not None and target.name in previous.attached:
             continue
         ended = target if same_object else msgspec.structs.replace(target, epoch=position)
         removals[target.name] = _removal(request, snapshot, previous, ended, now=now, fresh=fresh, moving=moving)
     return clusters, {name: removals[name] for name in sorted(removals)}
 
 
-def _forgotten(snapshot: Snapshot, name: str) -> bool:
-    return bool(snapshot.bit(name) & snapshot.forgotten)
+def _target(
+    name: str, replicas: int | None, before: TargetCluster | None, position: int, sets: tuple[TargetComponent, ...] | None
+) -> TargetCluster:
+    """One own target; the one of `before` where it says the same. `sets` None: as before."""
+    if before is None:
+        return TargetCluster(name=name, replicas=replicas, epoch=position, components=sets or ())
+    components = before.components if sets is None else sets
+    if before.replicas == replicas and before.components == components:
+        return before
+    return TargetCluster(name=name, replicas=replicas, epoch=before.epoch, components=components, preserved=before.preserved)
 
 
 def _removal(
