@@ -31,12 +31,12 @@ def allot(total: int, weights: Mapping[str, int], uid: str = "") -> dict[str, in
     # Before a smaller weight gets a seat, every larger one has one: no more parties than there are seats can get any, but for equals.
     sizes = sorted(weights.values(), reverse=True)
     least = sizes[min(total, len(sizes)) - 1]
-    parties: dict[int, list[str]] = {}
-    for name, weight in weights.items():
+    parties: dict[int, list[str]] = {least: list(weights)} if sizes[0] == sizes[-1] else {}
+    for name, weight in weights.items() if not parties else ():
         if weight >= least:
             parties.setdefault(weight, []).append(name)
     counts = {weight: len(parties[weight]) for weight in sorted(parties, reverse=True)}
-    backwards = descending(uid)
+    first = heapq.nlargest if descending(uid) else heapq.nsmallest
     seats = _start(total, counts)
     left = total - sum(seats[weight] * count for weight, count in counts.items())
     given = {name: seat for weight, seat in seats.items() if seat for name in parties[weight]}
@@ -46,7 +46,7 @@ def allot(total: int, weights: Mapping[str, int], uid: str = "") -> dict[str, in
         _, seat, weight = heap[0]
         members = parties[weight]
         # No other weight has this quotient with so few seats, so that the turn belongs to all of these.
-        turn = members if left >= len(members) else sorted(members, reverse=backwards)[:left]
+        turn = members if left >= len(members) else first(left, members)
         for name in turn:
             given[name] = seat + 1
         left -= len(turn)
