@@ -26,7 +26,7 @@ def test_milli(text, expected):
     assert milli(text) == expected
 
 
-@pytest.mark.parametrize("text", ["", "m", "1 Gi", "1gi", "1e", "0x10", "--1", "1" * 65])
+@pytest.mark.parametrize("text", ["", "m", "1 Gi", "1gi", "1e", "0x10", "--1", "1" * 65, "1e9999999", "1e-9999999", "1e99999"])
 def test_no_quantity(text):
     with pytest.raises(ValueError, match="is no quantity"):
         milli(text)

@@ -41,11 +41,13 @@ def timed(
         if copy.health != _UNHEALTHY or copy.epoch < targets.get(copy.cluster, copy.epoch + 1):
             copies.append(copy)
             continue
-        since, failed = _begun(copy, before.get(copy.cluster)) or (now, False)
-        left_s = max((since + tolerated - now).total_seconds(), grace_s - listened_s)
-        if left_s >= 0 and not failed:
+        since, passed = _begun(copy, before.get(copy.cluster)) or (now, False)
+        left_s = (since + tolerated - now).total_seconds()
+        if not passed:  # Who passed the verdict has listened.
+            left_s = max(left_s, grace_s - listened_s)
+        if left_s >= 0:
             waits.append(left_s)
-        copies.append(msgspec.structs.replace(copy, unhealthy_since=_text(since), failed=failed or left_s < 0))
+        copies.append(msgspec.structs.replace(copy, unhealthy_since=_text(since), failed=left_s < 0))
     return Timed(msgspec.structs.replace(status, copies=tuple(copies)), min(waits, default=None))
 
 

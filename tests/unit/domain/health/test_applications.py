@@ -93,6 +93,14 @@ def test_a_verdict_that_was_passed_stands_after_a_restart():
     assert (restarted.status, restarted.recheck_after_s) == (passed.status, None)
 
 
+def test_who_may_be_unhealthy_for_longer_now_has_not_failed():
+    passed = story((0, "Unhealthy"), (61, "Unhealthy")).status
+    patient = Failover(application=ApplicationFailover(decision_conditions=DecisionConditions(toleration_seconds=600)))
+    longer = build.binding(build.target("m1", 2, epoch=7), failover=patient, propagate_deps=True)
+    found = at(100, "Unhealthy", passed, binding=longer)
+    assert (failed(found), found.recheck_after_s) == (False, 500.0)
+
+
 def test_a_verdict_is_told_once():
     before, after = story((0, "Unhealthy")).status, story((0, "Unhealthy"), (61, "Unhealthy")).status
     assert [copy.cluster for copy in newly_failed(after, before)] == ["m1"]
