@@ -11,6 +11,7 @@ from typing import Any
 
 from shoal.api.binding import Binding
 from shoal.api.meta import Manifest, Ref
+from shoal.api.policy import DIRECTLY, GRACEFULLY, NEVER
 from shoal.kube.apiserver.errors import Cause
 from shoal_gateway.kinds import BINDING_KINDS, WORK_GROUP
 
@@ -23,7 +24,7 @@ _TASK_FIELDS = frozenset(
         "creationTimestamp", "preservedLabelState", "clustersBeforeFailover",
     )
 )  # fmt: skip
-_PURGE_MODES = ("Directly", "Gracefully", "Never", "Immediately", "Graciously")
+_PURGE_MODES = (DIRECTLY, GRACEFULLY, NEVER, "Immediately", "Graciously")
 """The last two are the older names of the first two."""
 _ELSEWHERE = (
     "is written by Shoal itself: of a binding only spec.suspension.scheduling and spec.gracefulEvictionTasks may be edited; "

@@ -25,13 +25,24 @@ from shoal.api.meta import Manifest, Ref, group_of
 from shoal.bus.entries import Draft, Entries, Entry
 from shoal.bus.view import View
 from shoal.bus.work_queue import WorkQueue
-from shoal.domain.autoscaling import Memory, Readiness, Settings, Situation, Step, autoscale, is_worth_writing, with_step
+from shoal.domain.autoscaling import (
+    Memory,
+    Readiness,
+    Runs,
+    Settings,
+    Situation,
+    Step,
+    autoscale,
+    is_worth_writing,
+    situation,
+    with_step,
+)
 from shoal.kube.apiserver import Store
 from shoal.messages.catalogue import OBJECT
 from shoal.runtime.config import GatewayConfig
 from shoal_gateway import origin
 from shoal_gateway.hub import Hub
-from shoal_gateway.measuring import Measuring, Runs, situation
+from shoal_gateway.measuring import Measuring
 from shoal_gateway.staging import Staged, Staging
 from shoal_gateway.store import HubStore
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Iterator
-from datetime import datetime
-from typing import NamedTuple
 
 import structlog
 
@@ -13,12 +11,11 @@ from shoal.api import cluster
 from shoal.api.binding import Binding
 from shoal.api.errors import ShoalError
 from shoal.api.meta import Ref
-from shoal.api.pod_usage import TargetUsage
 from shoal.api.status import LOST, CopyStatus, TemplateStatus
 from shoal.bus.port import Bus
 from shoal.bus.requests import ask
 from shoal.bus.view import View
-from shoal.domain.autoscaling import Seen, Situation
+from shoal.domain.autoscaling import Answer, Place, Runs
 from shoal.messages.catalogue import BELIEF, BINDING, STATUS
 from shoal.messages.measuring import MetricsMeasured, MetricsRequest, metrics_subject
 from shoal_gateway import bodies
@@ -29,31 +26,6 @@ AT_ONCE = 200
 """Agents that are asked at the same time."""
 PODS_MAX = 5_000
 """Of one question: about 2 MB of answer, below what the bus takes. A cluster with more of them is asked again for the others."""
-
-
-class Place(NamedTuple):
-    """A cluster where a workload runs."""
-
-    cluster: str
-    member: str
-    """Empty: it is not asked."""
-    pods: int
-    """That it should have, for who hears nothing of them."""
-    stays: bool
-    """False: it is being left; then only pods that are heard of count."""
-    why: str = ""
-    """Why it is not asked."""
-
-
-class Runs(NamedTuple):
-    """Where one workload runs."""
-
-    places: tuple[Place, ...]
-    duplicated: bool
-
-
-Told = tuple[datetime, TargetUsage] | str
-"""What an agent said, and when by its clock; or why nothing is known."""
 
 
 class Measuring:
@@ -73,7 +45,7 @@ class Measuring:
         duplicated = whole or division is None or division.replica_scheduling_type != "Divided"
         return Runs(tuple(self._places(binding, status)), duplicated)
 
-    async def ask(self, workloads: dict[Ref, Runs], resources: Iterable[str]) -> dict[tuple[str, Ref], Told]:
+    async def ask(self, workloads: dict[Ref, Runs], resources: Iterable[str]) -> dict[tuple[str, Ref], Answer]:
         """By cluster and workload. Who does not answer in time is told of as such."""
         wanted: dict[tuple[str, str], dict[Ref, int]] = {}
         for ref, runs in workloads.items():
@@ -82,7 +54,7 @@ class Measuring:
                     wanted.setdefault((place.cluster, place.member), {})[ref] = place.pods
         gate, names = asyncio.Semaphore(AT_ONCE), tuple(sorted(resources))
 
-        async def one(cluster_: str, member: str, refs: dict[Ref, int]) -> dict[tuple[str, Ref], Told]:
+        async def one(cluster_: str, member: str, refs: dict[Ref, int]) -> dict[tuple[str, Ref], Answer]:
             async with gate:
                 found = [await self._ask(member, part, names) for part in _parts(refs)]
             return {(cluster_, ref): told for part in found for ref, told in part.items()}
@@ -90,14 +62,14 @@ class Measuring:
         answers = await asyncio.gather(*(one(*key, refs) for key, refs in wanted.items()))
         return {key: told for answer in answers for key, told in answer.items()}
 
-    async def _ask(self, member: str, refs: tuple[Ref, ...], resources: tuple[str, ...]) -> dict[Ref, Told]:
+    async def _ask(self, member: str, refs: tuple[Ref, ...], resources: tuple[str, ...]) -> dict[Ref, Answer]:
         request = MetricsRequest(refs=refs, resources=resources)
         try:
             answer = await ask(self._bus, metrics_subject(member), request, MetricsMeasured, timeout_s=self._timeout_s)
         except ShoalError as error:
             log.info("no metrics", member=member, cause=str(error))
             return dict.fromkeys(refs, f"did not answer ({error.reason})")
-        found: dict[Ref, Told] = dict.fromkeys(refs, "did not tell of it")
+        found: dict[Ref, Answer] = dict.fromkeys(refs, "did not tell of it")
         return found | {one.ref: (answer.at, one) for one in answer.targets}
 
     def _status(self, ref: Ref, uid: str) -> TemplateStatus | None:
@@ -120,27 +92,6 @@ class Measuring:
         if belief is None or not belief.member or belief.state == LOST:
             return Place(name, "", pods, stays, "is lost" if belief is not None and belief.state == LOST else "has not joined")
         return Place(name, belief.member, pods, stays)
-
-
-def situation(ref: Ref, replicas: int, runs: Runs, told: dict[tuple[str, Ref], Told]) -> tuple[Situation, tuple[str, ...]]:
-    """What is known of one workload, and sentences about clusters of which not everything is known."""
-    pods: list[Seen] = []
-    notes, unheard, counted = list[str](), 0, 0
-    for place in runs.places:
-        answer = told.get((place.cluster, ref), place.why or "was not asked")
-        if not isinstance(answer, str) and answer[1].reason:
-            answer = f"cannot tell of it: {answer[1].reason}"
-        if isinstance(answer, str):
-            if place.stays:
-                unheard, counted = unheard + place.pods, counted + 1
-                notes.append(f"{place.cluster} {answer}, its {place.pods} replicas count as pods without metrics")
-            continue
-        at, usage = answer
-        counted += place.stays or bool(usage.pods)
-        pods += [Seen(pod, at) for pod in usage.pods]
-        if usage.missing:
-            notes.append(usage.missing)
-    return Situation(replicas, pods, unheard, max(1, counted) if runs.duplicated else 1), tuple(notes)
 
 
 def _parts(refs: dict[Ref, int]) -> Iterator[tuple[Ref, ...]]:

@@ -14,6 +14,7 @@ import msgspec
 
 from shoal.api.binding import HELD_BY_USER, REPLACEMENT_READY, SCHEDULED, Binding, Claim
 from shoal.api.meta import Manifest, Ref
+from shoal.api.policy import DIRECTLY, GRACEFULLY, NEVER
 from shoal.api.status import CopyStatus, TemplateStatus
 from shoal.api.work import Work
 from shoal.domain.rendering.names import binding_name, execution_namespace, work_name
@@ -128,7 +129,7 @@ def _eviction_tasks(binding: Binding) -> list[dict[str, Any]]:
                 "producer": one.author,
                 "creationTimestamp": one.since,
                 "message": one.wait_for,
-                "purgeMode": "Directly" if one.first else "Never" if one.confirm else "Gracefully",
+                "purgeMode": DIRECTLY if one.first else NEVER if one.confirm else GRACEFULLY,
                 "gracePeriodSeconds": one.grace_period_s,
                 "suppressDeletion": True if one.confirm and one.wait_for == HELD_BY_USER else None,
                 "preservedLabelState": one.preserved,

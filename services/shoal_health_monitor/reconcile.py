@@ -76,18 +76,18 @@ class Reconciler:
         cause = max(reports, key=lambda entry: entry.time, default=None)
         with following("aggregate", cause.trace if cause else binding.trace, template=str(ref)) as headers:
             traced = msgspec.structs.replace(draft, headers=headers)
-            return await self.entries.write(traced, expected=previous.revision if previous else 0)
+            sequence = await self.entries.write(traced, expected=previous.revision if previous else 0)
+        for copy in newly_failed(status, _live(previous)):
+            log.info("application failed", template=str(ref), cluster=copy.cluster, unhealthy_since=copy.unhealthy_since)
+        return sequence
 
     def _timed(self, ref: Ref, previous: Entry[TemplateStatus] | None, binding: Entry[Binding], status: TemplateStatus) -> TemplateStatus:
         """With the verdicts on applications that were unhealthy for too long (R12.2)."""
         if binding.deleted:
             return status
-        before = previous.body if previous is not None and not previous.deleted else None
-        found = timed(status, before, binding.body, now=self.clock.now(), listened_s=self.listened_s(), grace_s=self.grace_s)
+        found = timed(status, _live(previous), binding.body, now=self.clock.now(), listened_s=self.listened_s(), grace_s=self.grace_s)
         if found.recheck_after_s is not None:
             self.again(ref, found.recheck_after_s)
-        for copy in newly_failed(found.status, before):
-            log.info("application failed", template=str(ref), cluster=copy.cluster, unhealthy_since=copy.unhealthy_since)
         return found.status
 
     @staticmethod
@@ -96,3 +96,7 @@ class Reconciler:
         if previous is None or previous.deleted or previous.uid != binding.uid or previous.body != status:
             return False
         return not binding.deleted or previous.inputs.get("binding", 0) >= binding.revision
+
+
+def _live(entry: Entry[TemplateStatus] | None) -> TemplateStatus | None:
+    return entry.body if entry is not None and not entry.deleted else None

@@ -14,8 +14,8 @@ from shoal.api.cluster import GROUP as CLUSTER_GROUP
 from shoal.api.cluster_view import ClusterView
 from shoal.api.clusters import Clusters
 from shoal.api.meta import Manifest, Ref, group_of
+from shoal.api.policy import DIRECTLY, NEVER, PropagationPolicy
 from shoal.api.policy import GROUP as POLICY_GROUP
-from shoal.api.policy import PropagationPolicy
 from shoal.api.quantity import milli
 from shoal.api.quota import GROUP as QUOTA_GROUP
 from shoal.api.quota import KIND as QUOTA_KIND
@@ -41,7 +41,7 @@ OVERRIDE_KINDS = ("OverridePolicy", "ClusterOverridePolicy")
 PROPAGATION_KINDS = ("PropagationPolicy", "ClusterPropagationPolicy")
 WORK_GROUP = "work.karmada.io"
 NOT_TEMPLATES = tuple(sorted(HUB_GROUPS))
-DIRECTLY = ("Directly", "Immediately")
+GOES_FIRST = (DIRECTLY, "Immediately")
 """Purge modes of an eviction task that let the old copy go first; the second is its older name."""
 
 
@@ -242,9 +242,9 @@ def wishes_of(entry: Entry[Manifest]) -> tuple[Ref, Wishes]:
         tasks={
             task["fromCluster"]: EvictionTask(
                 position=int(task["position"]),
-                suppress_deletion=task.get("suppressDeletion", True if task.get("purgeMode") == "Never" else None),
+                suppress_deletion=task.get("suppressDeletion", True if task.get("purgeMode") == NEVER else None),
                 grace_period_s=task.get("gracePeriodSeconds"),
-                directly=task.get("purgeMode") in DIRECTLY,
+                directly=task.get("purgeMode") in GOES_FIRST,
             )
             for task in tasks
         },

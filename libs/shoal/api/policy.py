@@ -145,6 +145,10 @@ class StatePreservation(Strict, frozen=True, kw_only=True):
     rules: tuple[StatePreservationRule, ...] = ()
 
 
+DIRECTLY, GRACEFULLY, NEVER = "Directly", "Gracefully", "Never"
+"""Purge modes: the old copy goes before the new one is made, waits for it, or stays until a user lets it go (N05, N07)."""
+
+
 class ApplicationFailover(Strict, frozen=True, kw_only=True):
     decision_conditions: DecisionConditions = DecisionConditions()
     purge_mode: str = "Gracefully"

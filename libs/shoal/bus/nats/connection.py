@@ -99,7 +99,7 @@ class Connection:
             closed_cb=self._on_closed,
             max_reconnect_attempts=-1,
             reconnect_time_wait=RECONNECT_WAIT_S,  # type: ignore[arg-type]  # nats-py says int and means a number.
-            ping_interval=PING_INTERVAL_S,  # type: ignore[arg-type]
+            ping_interval=PING_INTERVAL_S,  # type: ignore[arg-type]  # Likewise.
             pending_size=PENDING_BYTES,
             drain_timeout=int(DRAIN_S),
             **self._options,

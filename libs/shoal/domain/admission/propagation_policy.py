@@ -9,7 +9,10 @@ from shoal.api import options
 from shoal.api.jsonpath import PathInvalid, steps
 from shoal.api.meta import Manifest
 from shoal.api.policy import (
+    DIRECTLY,
+    GRACEFULLY,
     KUBE_PRIORITY_CLASS,
+    NEVER,
     POD_PRIORITY_CLASS,
     Failover,
     PropagationPolicy,
@@ -23,7 +26,7 @@ from shoal.domain.admission.violation import Violation
 
 _GRACE_S = 600
 _TOLERATION_S = 300
-_PURGE_MODES = ("Directly", "Gracefully", "Never")
+_PURGE_MODES = (DIRECTLY, GRACEFULLY, NEVER)
 
 
 def default(policy: Manifest) -> Manifest:
@@ -48,9 +51,9 @@ def _given(selector: Manifest) -> Manifest:
 
 
 def _default_application(application: dict[str, Any]) -> dict[str, Any]:
-    result = {"purgeMode": "Gracefully"} | application
+    result = {"purgeMode": GRACEFULLY} | application
     result["decisionConditions"] = {"tolerationSeconds": _TOLERATION_S} | (application.get("decisionConditions") or {})
-    if result["purgeMode"] == "Gracefully":
+    if result["purgeMode"] == GRACEFULLY:
         result.setdefault("gracePeriodSeconds", _GRACE_S)
     return result
 
@@ -115,7 +118,7 @@ def _check_failover(failover: Failover, *, propagates_deps: bool) -> Iterator[Vi
     if application.decision_conditions.toleration_seconds < 0:
         yield Violation(f"{path}.decisionConditions.tolerationSeconds", "must be greater than or equal to 0")
     if application.grace_period_seconds is not None:
-        if application.purge_mode != "Gracefully":
+        if application.purge_mode != GRACEFULLY:
             yield Violation(f"{path}.gracePeriodSeconds", "only takes effect when purgeMode is Gracefully: leave it out")
         elif application.grace_period_seconds <= 0:
             yield Violation(f"{path}.gracePeriodSeconds", "must be greater than 0")

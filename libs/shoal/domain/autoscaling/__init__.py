@@ -10,17 +10,21 @@ from shoal.domain.autoscaling.autoscale import Autoscaled, Settings, autoscale, 
 from shoal.domain.autoscaling.behavior import Memory, Step, with_step
 from shoal.domain.autoscaling.judge import STARTING_DEADLINE_S, Due, Execution, Judged, asked, due, judge
 from shoal.domain.autoscaling.moments import next_moment
+from shoal.domain.autoscaling.places import Answer, Place, Runs, situation
 from shoal.domain.autoscaling.replicas import Readiness, Seen, Situation
 from shoal.domain.autoscaling.retaining import followed, marks
 
 __all__ = [
     "STARTING_DEADLINE_S",
+    "Answer",
     "Autoscaled",
     "Due",
     "Execution",
     "Judged",
     "Memory",
+    "Place",
     "Readiness",
+    "Runs",
     "Seen",
     "Settings",
     "Situation",
@@ -33,5 +37,6 @@ __all__ = [
     "judge",
     "marks",
     "next_moment",
+    "situation",
     "with_step",
 ]

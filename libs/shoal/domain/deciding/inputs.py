@@ -122,7 +122,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """As well: the grace period of an eviction ends then."""
     reason: str = ""
     """PascalCase, why there is no binding or why it waits: WaitingForPolicy, WaitingForOverrides, WaitingForPriorityClass, Excluded ...;
-    Unschedulable: replicas that no node takes stay, since nobody else takes them (R15.4)."""
+    Unschedulable: replicas that no node takes stay, since nobody else takes them (R15.4); StateNotPreserved: nothing
+    leaves a cluster before its state is known (R12.4)."""
     message: str = ""
     estimates: dict[str, int] = {}
     """By cluster: room for further replicas as its agent said when it was asked (Q02), without what is reserved there."""

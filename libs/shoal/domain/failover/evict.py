@@ -20,10 +20,10 @@ from shoal.api.binding import (
 )
 from shoal.api.cluster import Taint
 from shoal.api.cluster_view import ClusterView
-from shoal.api.policy import Toleration
+from shoal.api.policy import DIRECTLY, NEVER, Toleration
 from shoal.api.status import LOST, CopyStatus, TemplateStatus
 from shoal.domain.failover.preserving import NotPreserved, preserved
-from shoal.domain.failover.rules import ANY, DIRECTLY, NEVER, SAME_PROVIDER, SAME_REGION, Rule, Rules
+from shoal.domain.failover.rules import ANY, SAME_PROVIDER, SAME_REGION, Rule, Rules
 
 _AUTHOR = "health-monitor"
 

@@ -37,18 +37,18 @@ def preserved(rules: Iterable[StatePreservationRule], status: Manifest | None) -
 
 
 def inherited(
-    clusters: Sequence[TargetCluster], removals: Mapping[str, Removal], before: Iterable[TargetCluster]
+    clusters: Sequence[TargetCluster], removals: Mapping[str, Removal], before: Sequence[TargetCluster]
 ) -> tuple[TargetCluster, ...]:
     """`clusters` with what their copies inherit; as long as an assignment lasts it keeps what it was given.
 
     Only a sole new copy inherits, of the last one that went before it (purge mode Directly), and only where the application was not
     running when that was decided.
     """
-    had = {(target.name, target.epoch): target.preserved for target in before}
     last = max(removals.values(), key=lambda one: (one.since, one.epoch), default=None)
     inherits = last is not None and last.first and len(clusters) == 1 and clusters[0].name not in last.before
     gives = (last.preserved or None) if last is not None and inherits else None
-    if gives is None and not any(had.values()):
+    if gives is None and not any(target.preserved for target in before):
         return tuple(clusters)
+    had = {(target.name, target.epoch): target.preserved for target in before}
     kept = ((target, had.get((target.name, target.epoch), gives)) for target in clusters)
     return tuple(msgspec.structs.replace(target, preserved=wanted) for target, wanted in kept)

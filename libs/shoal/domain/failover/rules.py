@@ -13,7 +13,6 @@ from shoal.api.selecting import NONE, closest
 from shoal.api.shoal import FailoverPolicy
 
 SAME_REGION, SAME_PROVIDER, ANY = "SameRegion", "SameProvider", "Any"
-DIRECTLY, GRACEFULLY, NEVER = "Directly", "Gracefully", "Never"
 _NEAREST = (SAME_REGION, SAME_PROVIDER, ANY)
 
 
