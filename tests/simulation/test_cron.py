@@ -15,6 +15,7 @@ from shoal.api.meta import Manifest, Ref
 from shoal.bus.entries import Entry
 from shoal.messages.catalogue import OBJECT
 from shoal_gateway.cron import AUTHOR, status_of
+from support.shop import shop
 from support.virtual import START, VirtualLoop
 from support.world import World
 
@@ -32,13 +33,7 @@ def manifests() -> list[Manifest]:
     template = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "web", "image": "web:1"}]}}
     scaled = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}
     return [
-        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}},
-        {
-            "apiVersion": "policy.karmada.io/v1alpha1",
-            "kind": "PropagationPolicy",
-            "metadata": {"name": "shop", "namespace": "shop"},
-            "spec": {"resourceSelectors": [{"apiVersion": "apps/v1", "kind": "Deployment"}]},
-        },
+        *shop(),
         {
             "apiVersion": "apps/v1",
             "kind": "Deployment",

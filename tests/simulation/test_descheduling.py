@@ -13,6 +13,7 @@ import structlog
 from shoal.api.meta import Manifest, Ref
 from shoal.kube.wire import Request
 from shoal.messages.catalogue import BINDING
+from support.shop import shop
 from support.virtual import VirtualLoop
 from support.world import World
 
@@ -30,16 +31,7 @@ def event(version: int, replicas: int) -> dict[str, Any]:
         "weightPreference": {"dynamicWeight": "AvailableReplicas"},
     }
     manifests: list[Manifest] = [
-        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}},
-        {
-            "apiVersion": "policy.karmada.io/v1alpha1",
-            "kind": "PropagationPolicy",
-            "metadata": {"name": "shop", "namespace": "shop"},
-            "spec": {
-                "resourceSelectors": [{"apiVersion": "apps/v1", "kind": "Deployment"}],
-                "placement": {"replicaScheduling": dynamic},
-            },
-        },
+        *shop(placement={"replicaScheduling": dynamic}),
         {
             "apiVersion": "apps/v1",
             "kind": "Deployment",

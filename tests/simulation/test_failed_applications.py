@@ -13,6 +13,7 @@ from shoal.api.binding import Binding
 from shoal.api.meta import Manifest, Ref
 from shoal.kube.simulated.faults import FaultSettings
 from shoal.messages.catalogue import BINDING
+from support.shop import shop
 from support.virtual import VirtualLoop
 from support.world import World
 
@@ -25,18 +26,11 @@ BROKEN, WELL = FaultSettings(images={"web:1": "ImagePullBackOff"}), FaultSetting
 
 def event(application: dict[str, Any]) -> dict[str, Any]:
     manifests: list[Manifest] = [
-        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}},
-        {
-            "apiVersion": "policy.karmada.io/v1alpha1",
-            "kind": "PropagationPolicy",
-            "metadata": {"name": "shop", "namespace": "shop"},
-            "spec": {
-                "resourceSelectors": [{"apiVersion": "apps/v1", "kind": "Deployment"}],
-                "propagateDeps": True,
-                "placement": {"spreadConstraints": [{"spreadByField": "cluster", "maxGroups": 1, "minGroups": 1}]},
-                "failover": {"application": {"decisionConditions": {"tolerationSeconds": TOLERATED_S}, **application}},
-            },
-        },
+        *shop(
+            propagateDeps=True,
+            placement={"spreadConstraints": [{"spreadByField": "cluster", "maxGroups": 1, "minGroups": 1}]},
+            failover={"application": {"decisionConditions": {"tolerationSeconds": TOLERATED_S}, **application}},
+        ),
         {
             "apiVersion": "apps/v1",
             "kind": "Deployment",

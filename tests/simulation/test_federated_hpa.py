@@ -14,6 +14,7 @@ from shoal.api.meta import Manifest, Ref
 from shoal.bus.entries import Entry
 from shoal.messages.catalogue import OBJECT
 from shoal_gateway.federated_hpa import status_of
+from support.shop import shop
 from support.virtual import VirtualLoop
 from support.world import World
 
@@ -31,16 +32,7 @@ def manifests() -> list[Manifest]:
     divided = {"replicaSchedulingType": "Divided", "replicaDivisionPreference": "Weighted"}
     half = {"type": "Utilization", "averageUtilization": 50}
     return [
-        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}},
-        {
-            "apiVersion": "policy.karmada.io/v1alpha1",
-            "kind": "PropagationPolicy",
-            "metadata": {"name": "shop", "namespace": "shop"},
-            "spec": {
-                "resourceSelectors": [{"apiVersion": "apps/v1", "kind": "Deployment"}],
-                "placement": {"replicaScheduling": divided},
-            },
-        },
+        *shop(placement={"replicaScheduling": divided}),
         {
             "apiVersion": "apps/v1",
             "kind": "Deployment",

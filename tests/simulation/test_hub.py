@@ -14,6 +14,7 @@ import structlog
 
 from shoal.api.meta import Ref
 from shoal.api.shoal import EPOCH_ANNOTATION
+from support.shop import shop
 from support.virtual import VirtualLoop
 from support.world import World
 
@@ -26,18 +27,11 @@ def manifests(version: int) -> list[dict[str, Any]]:
     labels = {"shoal.dev/application": "shop"}
     pod = {"containers": [{"name": "web", "image": f"web:{version}", "envFrom": [{"configMapRef": {"name": "settings"}}]}]}
     return [
-        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}},
-        {
-            "apiVersion": "policy.karmada.io/v1alpha1",
-            "kind": "PropagationPolicy",
-            "metadata": {"name": "shop", "namespace": "shop"},
-            "spec": {
-                "resourceSelectors": [{"apiVersion": "apps/v1", "kind": "Deployment"}],
-                "propagateDeps": True,
-                "failover": {"cluster": {"purgeMode": "Gracefully"}},
-                "placement": {"spreadConstraints": [{"spreadByField": "cluster", "minGroups": 1, "maxGroups": 1}]},
-            },
-        },
+        *shop(
+            propagateDeps=True,
+            failover={"cluster": {"purgeMode": "Gracefully"}},
+            placement={"spreadConstraints": [{"spreadByField": "cluster", "minGroups": 1, "maxGroups": 1}]},
+        ),
         {
             "apiVersion": "v1",
             "kind": "ConfigMap",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import random
 from collections.abc import Awaitable, Callable
@@ -14,23 +13,21 @@ import msgspec
 from shoal.api.autoscaling import FederatedHPAStatus
 from shoal.api.binding import Removal
 from shoal.api.errors import MemberUnavailable
-from shoal.api.meta import Manifest, Ref, ref_of
+from shoal.api.meta import Manifest, Ref
 from shoal.api.pod_usage import PodUsage, TargetUsage
 from shoal.api.policy import ReplicaSchedulingStrategy
 from shoal.api.status import READY, Belief
-from shoal.bus.entries import Draft, Entries, Entry
-from shoal.bus.memory import MemoryBus
+from shoal.bus.entries import Draft, Entry
 from shoal.bus.port import Subscription
 from shoal.bus.requests import serve
-from shoal.bus.topology import bootstrap
 from shoal.messages.catalogue import BELIEF, BINDING, OBJECT, STATUS
 from shoal.messages.measuring import MetricsMeasured, MetricsRequest
 from shoal.runtime.config import GatewayConfig
-from shoal.runtime.reconciling import Reconciling
+from shoal.runtime.reconciling import Parts
 from shoal_gateway.federated_hpa import status_of
 from shoal_gateway.wire import assemble
 from support import build
-from support.virtual import VirtualClock, VirtualLoop
+from support.hub import VirtualHub, play_on
 
 WEB, HPA = Ref("apps", "Deployment", "shop", "web"), Ref("autoscaling.karmada.io", "FederatedHPA", "shop", "web")
 SYNC_S = 15.0
@@ -47,47 +44,33 @@ def hpa(name: str = "web", target: str = "web", **spec: Any) -> Manifest:
     return build.manifest("autoscaling.karmada.io/v1alpha1", "FederatedHPA", name, spec=told | spec)
 
 
-class Hub:
+class Hub(VirtualHub):
     """The gateways, and what agents say: (cluster, workload) -> (pods, thousandths of CPU that each uses of 100), or a sentence."""
 
     def __init__(self, *clusters: str) -> None:
-        self.clock, numbers = VirtualClock(), itertools.count(1)
-        self.bus, self.clusters = MemoryBus(self.clock), clusters
-        self.entries = Entries(self.bus.client("test"), self.clock)
+        super().__init__()
+        self.clusters, numbers = clusters, itertools.count(1)
         self.uses: dict[tuple[str, str], tuple[int, int] | str] = {}
         self.asked: list[tuple[str, tuple[str, ...], tuple[str, ...]]] = []
         self.down: set[str] = set()
         self.meanwhile: list[Manifest] = []
         """Written while an agent answers, once."""
-        self._tasks: list[asyncio.Task[None]] = []
         self._served: list[Subscription] = []
         self._new_uid = lambda: f"00000000-0000-4000-8000-{next(numbers):012d}"
 
+    async def assemble(self, name: str) -> Parts:
+        config = GatewayConfig(name=name)
+        found, _ = await assemble(config, self.bus.client(name), self.clock, random.Random(1).random, new_uid=self._new_uid)
+        return found
+
     async def start(self) -> None:
-        await bootstrap(self.bus, create=True)
+        await super().start()
         for name in self.clusters:
             self._served.append(await serve(self.bus.client(f"agent-{name}"), f"ask.id-{name}.metrics", MetricsRequest, self._answer))
             await self.believe(name)
 
-    def run(self, name: str) -> asyncio.Task[None]:
-        async def assembled() -> Any:
-            config = GatewayConfig(name=name)
-            parts, _ = await assemble(config, self.bus.client(name), self.clock, random.Random(1).random, new_uid=self._new_uid)
-            return parts
-
-        async def live() -> None:
-            service = Reconciling(name, assembled)
-            await service.start()
-            await service.run()
-
-        task = asyncio.create_task(live())
-        self._tasks.append(task)
-        return task
-
     async def stop(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await super().stop()
         for subscription in self._served:
             await subscription.unsubscribe()
 
@@ -111,16 +94,6 @@ class Hub:
             requests={"main": {"cpu": 100}}, usage=None if missing else {"main": {"cpu": milli}},
         )  # fmt: skip
         return TargetUsage(ref=ref, pods=tuple(msgspec.structs.replace(one, name=f"p{number}") for number in range(pods)), missing=missing)
-
-    async def write(self, *drafts: Draft[Any]) -> None:
-        wanted = []
-        for draft in drafts:
-            previous = await self.entries.read(draft.family, draft.ref)
-            wanted.append((draft, previous.revision if previous else 0))
-        await self.entries.write_all(wanted)
-
-    async def objects(self, *manifests: Manifest) -> None:
-        await self.write(*(Draft(family=OBJECT, ref=ref_of(one), body=one, uid=one["metadata"]["uid"], author="test") for one in manifests))
 
     async def believe(self, name: str, state: str = READY) -> None:
         belief = Belief(member=f"id-{name}", state=state, since="")
@@ -158,7 +131,7 @@ class Hub:
 
     async def rounds(self, number: int = 1) -> None:
         """So many; the first one is that of a gateway's start."""
-        if not self._tasks:
+        if not self.tasks:
             self.run("gateway")
             number -= 1
             await self.clock.sleep(1)
@@ -169,13 +142,4 @@ Story = Callable[[Hub], Awaitable[None]]
 
 
 def play(story: Story, *clusters: str) -> None:
-    async def whole() -> None:
-        hub = Hub(*clusters)
-        await hub.start()
-        try:
-            await story(hub)
-        finally:
-            await hub.stop()
-
-    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-        runner.run(asyncio.wait_for(whole(), 7200))
+    play_on(lambda: Hub(*clusters), story, limit_s=7200)

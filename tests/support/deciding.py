@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from shoal.api.binding import Binding
 from shoal.api.cluster import APIEnablement, APIResource, ClusterStatus, ResourceSummary
-from shoal.api.meta import Manifest, Ref, ref_of
+from shoal.api.meta import Manifest, Ref
 from shoal.api.status import READY, Belief
-from shoal.bus.entries import Draft, Entries
-from shoal.bus.memory import MemoryBus
-from shoal.bus.topology import bootstrap
-from shoal.messages.catalogue import BELIEF, BINDING, OBJECT
+from shoal.bus.entries import Draft
+from shoal.messages.catalogue import BELIEF, BINDING
 from shoal.runtime.config import SchedulerConfig
-from shoal.runtime.reconciling import Reconciling
+from shoal.runtime.reconciling import Parts
 from shoal_scheduler.wire import parts
-from support.virtual import VirtualClock, VirtualLoop
+from support.hub import VirtualHub, play_on
 
 APIS = (APIEnablement(group_version="apps/v1", resources=(APIResource(name="deployments", kind="Deployment"),)),)
 DIVISIONS = {
@@ -79,45 +76,17 @@ def edit(name: str, **spec: Any) -> Manifest:
     }
 
 
-class Hub:
+class Hub(VirtualHub):
     def __init__(self, **settings: Any) -> None:
+        super().__init__()
         self._settings = settings
-        self.clock = VirtualClock()
-        self.bus = MemoryBus(self.clock)
-        self.entries = Entries(self.bus.client("test"), self.clock)
-        self._tasks: list[asyncio.Task[None]] = []
+
+    async def assemble(self, name: str) -> Parts:
+        return parts(SchedulerConfig(name=name, **self._settings), self.bus.client(name), self.clock, random.Random(1).random)
 
     async def start(self) -> None:
-        await bootstrap(self.bus, create=True)
+        await super().start()
         self.run("scheduler")
-
-    def run(self, name: str) -> asyncio.Task[None]:
-        async def assemble() -> Any:
-            return parts(SchedulerConfig(name=name, **self._settings), self.bus.client(name), self.clock, random.Random(1).random)
-
-        async def live() -> None:
-            service = Reconciling(name, assemble)
-            await service.start()
-            await service.run()
-
-        task = asyncio.create_task(live())
-        self._tasks.append(task)
-        return task
-
-    async def stop(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    async def write(self, *drafts: Draft[Any]) -> None:
-        wanted = []
-        for draft in drafts:
-            previous = await self.entries.read(draft.family, draft.ref)
-            wanted.append((draft, previous.revision if previous else 0))
-        await self.entries.write_all(wanted)
-
-    async def objects(self, *manifests: Manifest) -> None:
-        await self.write(*(Draft(family=OBJECT, ref=ref_of(one), body=one, uid=one["metadata"]["uid"], author="test") for one in manifests))
 
     async def room(self, **cpus: int) -> None:
         """What the clusters say of themselves."""
@@ -156,13 +125,4 @@ class Hub:
 
 
 def play(story: Callable[[Hub], Awaitable[None]], **settings: Any) -> None:
-    async def whole() -> None:
-        hub = Hub(**settings)
-        await hub.start()
-        try:
-            await story(hub)
-        finally:
-            await hub.stop()
-
-    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-        runner.run(whole())
+    play_on(lambda: Hub(**settings), story)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import itertools
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
@@ -14,42 +12,22 @@ from shoal.api.errors import MemberUnavailable
 from shoal.api.meta import Manifest, Ref
 from shoal.api.pod_usage import TargetUsage
 from shoal.kube.apiserver import ApiServer, Registry
-from shoal.kube.client.api import Api
 from shoal.kube.client.member import Member
 from shoal.kube.client.metrics import seconds_of
-from shoal.kube.client.transport import LocalTransport
-from shoal.kube.simulated.answers import refusal
-from shoal.kube.wire import Request, Response
 from shoal.messages.measuring import MetricsRequest
 from shoal_agent.metrics import Metrics
 from support import build
-from support.virtual import VirtualClock, VirtualLoop
-from support.world import SimulatedMember
+from support.member import VirtualMember, play_in
 
 WEB = Ref("apps", "Deployment", "shop", "web")
 SETTINGS = Ref("", "ConfigMap", "shop", "web")
 CPU = "shoal.dev/simulated-cpu"
 
 
-class Cluster:
+class Cluster(VirtualMember):
     def __init__(self) -> None:
-        self.clock, numbers = VirtualClock(), itertools.count(1)
-        self.member = SimulatedMember("m1", self.clock, lambda: f"uid-{next(numbers)}")
-        self.broken = ""
-        """Path that is answered 503."""
-        self.api = Api(LocalTransport(self._handle, "m1"), name="m1", clock=self.clock, page=3)
+        super().__init__()
         self._agent = Metrics(Member(self.api), self.clock)
-
-    async def _handle(self, request: Request) -> Response:
-        if self.broken and request.path.startswith(self.broken):
-            return refusal(503, "ServiceUnavailable", "the server is currently unable to handle the request")
-        return await self.member.handle(request)
-
-    async def apply(self, *manifests: Manifest) -> None:
-        for manifest in manifests:
-            manifest["metadata"].pop("uid", None)
-            await self.api.apply(manifest, field_manager="test", force=True)
-        await self.clock.sleep(5)
 
     async def told(self, *refs: Ref, resources: tuple[str, ...] = ("cpu",)) -> list[TargetUsage]:
         answer = await self._agent.answer("", MetricsRequest(refs=refs, resources=resources))
@@ -59,17 +37,7 @@ class Cluster:
 
 
 def play(story: Callable[[Cluster], Awaitable[None]]) -> None:
-    async def whole() -> None:
-        cluster = Cluster()
-        await cluster.member.controllers.start()
-        try:
-            await cluster.apply(build.namespace())
-            await story(cluster)
-        finally:
-            await cluster.member.controllers.stop()
-
-    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-        runner.run(whole())
+    play_in(Cluster, story)
 
 
 def web(replicas: int, name: str = "web", cpu: str = "120m", **pod: Any) -> Manifest:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import itertools
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -12,32 +10,20 @@ import pytest
 from shoal.api.errors import MemberUnavailable
 from shoal.api.meta import Manifest, Ref
 from shoal.api.unschedulable import Unschedulable
-from shoal.kube.client.api import Api
 from shoal.kube.client.member import Member
-from shoal.kube.client.transport import LocalTransport
 from shoal.messages.catalogue import UnschedulableRequest
 from shoal_agent.unschedulable import UnschedulablePods
 from support import build
-from support.virtual import VirtualClock, VirtualLoop
-from support.world import SimulatedMember
+from support.member import VirtualMember, play_in
 
 WEB = Ref("apps", "Deployment", "shop", "web")
 NOWHERE = {"nodeSelector": {"disk": "none-has-this"}}
 
 
-class Cluster:
-    """Two nodes of 8 CPU."""
-
+class Cluster(VirtualMember):
     def __init__(self) -> None:
-        self.clock, numbers = VirtualClock(), itertools.count(1)
-        self.member = SimulatedMember("m1", self.clock, lambda: f"uid-{next(numbers)}")
-        self.api = Api(LocalTransport(self.member.handle, "m1"), name="m1", clock=self.clock, page=3)
+        super().__init__()
         self._agent = UnschedulablePods(Member(self.api), self.clock)
-
-    async def apply(self, manifest: Manifest) -> None:
-        manifest["metadata"].pop("uid", None)
-        await self.api.apply(manifest, field_manager="test", force=True)
-        await self.clock.sleep(5)
 
     async def counted(self, *refs: Ref, longer_than_s: float = 300.0) -> dict[str, tuple[int, int]]:
         """Name -> (pods, replicas)."""
@@ -46,17 +32,7 @@ class Cluster:
 
 
 def play(story: Callable[[Cluster], Awaitable[None]]) -> None:
-    async def whole() -> None:
-        cluster = Cluster()
-        await cluster.member.controllers.start()
-        try:
-            await cluster.apply(build.namespace())
-            await story(cluster)
-        finally:
-            await cluster.member.controllers.stop()
-
-    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-        runner.run(whole())
+    play_in(Cluster, story)
 
 
 def web(replicas: int, cpu: str = "4", name: str = "web", **pod: Any) -> Manifest:

@@ -205,7 +205,7 @@ def test_the_next_scheduler_decides_nothing_twice_and_knows_what_is_spent() -> N
         await hub.join(m1=4)
         await hub.objects(app("a", 3))
         await hub.until(lambda: hub.placed("a"), {"m1": 3})
-        active = next(task for task in hub._tasks if task is not standby)
+        active = next(task for task in hub.tasks if task is not standby)
         active.cancel()
         hub.bus.kill("scheduler")
         stood = hub.bus.streams[STATE.name].last
