@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
-from operator import attrgetter
 from typing import TypeVar
 
 from shoal.api.binding import UNSCHEDULABLE
@@ -48,7 +47,7 @@ class Division:
 
     def _in_tiers(self, selected: Sequence[Candidate]) -> Shares | Unplaced:
         """R4.14: the main group as far as it has room, then the overflow groups, each with the same strategy."""
-        tiers = sorted(set(map(attrgetter("tier"), selected)))
+        tiers = sorted({candidate.tier for candidate in selected})
         if len(tiers) <= 1:
             return self._divide(selected, self.request.replicas)
         left, shares = self.request.replicas, Shares()

@@ -40,13 +40,14 @@ def schedule(
     of every cluster that is assigned now. When nothing fits, the targets that run stay and nothing is added.
     """
     own = own_targets(previous, request.uid)
-    unknown = {name: own[name] for name in sorted(own.keys() - snapshot.by_name.keys())}
+    known = snapshot.by_name.keys()  # Asked whether it has them all: a difference would go through every cluster.
+    unknown = {} if own.keys() <= known else {name: target for name, target in own.items() if name not in known}
     situation = Situation(_beside(request, unknown), snapshot, own, previous.removals if previous else {}, plugins)
     terms, fresh = terms_of(request), rebalance_requested(request, previous)
     start = in_use(terms, previous, placed=bool(own) and not fresh)
     why = due(request, snapshot, previous, own) if previous is not None else "nothing is placed yet"
-    known = previous.standing if previous is not None and own else None
-    reaction = react(situation, terms, start, known, due=bool(why), now=now) if own and not fresh else Reaction(known)
+    standing = previous.standing if previous is not None and own else None
+    reaction = react(situation, terms, start, standing, due=bool(why), now=now) if own and not fresh else Reaction(standing)
     if previous is not None and not why and reaction.attempt is None:
         said = condition(previous, "True", SUCCESS, SUCCESS_MESSAGE, now)
         kept = keep(request, snapshot, previous, now=now, position=position, stands=said)
